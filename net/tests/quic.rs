@@ -1,0 +1,248 @@
+//! Two real endpoints on loopback: what works, and who is turned away.
+#![allow(clippy::unwrap_used, reason = "the helpers of a test fail it")]
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use net::{
+    Authority, BoxFuture, Channel, ClusterId, GroupId, Identity, Kind, Lane, NetError, NodeId, QuicConfig,
+    QuicTransport, Route, Service, Transport, Validity,
+};
+use quinn::crypto::rustls::QuicClientConfig;
+use tokio::time::{Instant, sleep, timeout};
+
+const CLUSTER: ClusterId = ClusterId([5; 16]);
+
+/// Answers with the caller's id and what was sent; kind 8 never answers, kind 9 refuses.
+struct Echo;
+
+impl Service for Echo {
+    fn call(&self, from: NodeId, kind: Kind, body: Bytes) -> BoxFuture<'_, Result<Bytes, String>> {
+        Box::pin(async move {
+            match kind {
+                Kind(8) => std::future::pending().await,
+                Kind(9) => Err("not here".into()),
+                _ => Ok([&from.to_be_bytes(), body.as_ref()].concat().into()),
+            }
+        })
+    }
+
+    fn channel(&self, _from: NodeId, kind: Kind, mut channel: Channel) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            while let Ok(Some(frame)) = channel.receiver.receive().await {
+                if kind == Kind(9) || channel.sender.send(frame).await.is_err() {
+                    return;
+                }
+            }
+            let _ = channel.sender.finish().await;
+        })
+    }
+}
+
+/// Certificates that hold while the tests run: from long ago until long after.
+fn authority(cluster: ClusterId) -> Authority {
+    Authority::generate(cluster, validity()).unwrap()
+}
+
+fn validity() -> Validity {
+    Validity { from_ms: 1_600_000_000_000, until_ms: 4_000_000_000_000 }
+}
+
+fn loopback() -> SocketAddr {
+    ([127, 0, 0, 1], 0).into()
+}
+
+async fn endpoint(identity: Identity) -> (Arc<QuicTransport>, String) {
+    let transport = Arc::new(QuicTransport::new(QuicConfig { identity, bind: loopback() }));
+    transport.serve(GroupId::FIRST, Arc::new(Echo));
+    transport.start().await.unwrap();
+    let address = transport.local_address().unwrap().to_string();
+    (transport, address)
+}
+
+async fn pair() -> (Arc<QuicTransport>, Arc<QuicTransport>) {
+    let authority = authority(CLUSTER);
+    let (one, _) = endpoint(authority.issue(1, validity()).unwrap()).await;
+    let (two, address) = endpoint(authority.issue(2, validity()).unwrap()).await;
+    one.know(2, &address);
+    (one, two)
+}
+
+fn to_two(kind: u8) -> Route {
+    Route { peer: 2, group: GroupId::FIRST, kind: Kind(kind) }
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(10)
+}
+
+#[tokio::test]
+async fn calls_are_answered_by_the_certified_node() {
+    let (one, two) = pair().await;
+    let answer = one.call(to_two(1), Bytes::from_static(b"hello"), soon()).await.unwrap();
+    assert_eq!(answer, [&1u64.to_be_bytes(), b"hello".as_slice()].concat());
+    let refused = one.call(to_two(9), Bytes::new(), soon()).await;
+    assert_eq!(refused, Err(NetError::Refused { peer: 2, why: "not here".into() }));
+    let elsewhere = Route { group: GroupId(7), ..to_two(1) };
+    assert_eq!(one.call(elsewhere, Bytes::new(), soon()).await.unwrap_err().code(), "net_refused");
+    let large = Bytes::from(vec![7; 1 << 20]);
+    assert_eq!(one.call(to_two(1), large.clone(), soon()).await.unwrap().slice(8..), large);
+    let silent = one.call(to_two(8), Bytes::new(), Instant::now() + Duration::from_millis(50)).await;
+    assert_eq!(silent.unwrap_err().code(), "net_timeout");
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test]
+async fn channels_keep_order_and_say_how_they_end() {
+    let (one, two) = pair().await;
+    for lane in [Lane::Steady, Lane::Bulk] {
+        let mut channel = one.open(to_two(1), lane, soon()).await.unwrap();
+        for n in 0..200u32 {
+            channel.sender.send(Bytes::copy_from_slice(&n.to_be_bytes())).await.unwrap();
+        }
+        channel.sender.finish().await.unwrap();
+        for n in 0..200u32 {
+            assert_eq!(channel.receiver.receive().await.unwrap().unwrap(), n.to_be_bytes().as_slice());
+        }
+        assert_eq!(channel.receiver.receive().await.unwrap(), None);
+
+        // A peer that gives up is not one that has finished.
+        let mut abandoned = one.open(to_two(9), lane, soon()).await.unwrap();
+        abandoned.sender.send(Bytes::from_static(b"x")).await.unwrap();
+        assert_eq!(abandoned.receiver.receive().await.unwrap_err().code(), "net_lost");
+    }
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test]
+async fn a_receive_that_was_dropped_loses_nothing() {
+    let (one, two) = pair().await;
+    let mut channel = one.open(to_two(1), Lane::Steady, soon()).await.unwrap();
+    let frame = Bytes::from(vec![3; 3 << 20]);
+    channel.sender.send(frame.clone()).await.unwrap();
+    let deadline = soon();
+    let received = loop {
+        // Far less than the frame takes.
+        if let Ok(received) = timeout(Duration::from_micros(200), channel.receiver.receive()).await {
+            break received.unwrap().unwrap();
+        }
+        assert!(Instant::now() < deadline);
+    };
+    assert_eq!(received, frame);
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_comes_back_is_found_again() {
+    let authority = authority(CLUSTER);
+    let (one, _) = endpoint(authority.issue(1, validity()).unwrap()).await;
+    let second = authority.issue(2, validity()).unwrap();
+    let (two, address) = endpoint(second.clone()).await;
+    one.know(2, &address);
+    one.call(to_two(1), Bytes::new(), soon()).await.unwrap();
+    two.stop().await;
+    drop(two);
+    let deadline = soon();
+    while one.call(to_two(1), Bytes::new(), soon()).await.is_ok() {
+        assert!(Instant::now() < deadline);
+        sleep(Duration::from_millis(5)).await;
+    }
+    let config = QuicConfig { identity: second, bind: address.parse().unwrap() };
+    let again = QuicTransport::new(config);
+    again.serve(GroupId::FIRST, Arc::new(Echo));
+    // The socket goes with the last task that held it, which may be a moment after `stop`.
+    while again.start().await.is_err() {
+        assert!(Instant::now() < deadline);
+        sleep(Duration::from_millis(5)).await;
+    }
+    while one.call(to_two(1), Bytes::new(), soon()).await.is_err() {
+        assert!(Instant::now() < deadline);
+        sleep(Duration::from_millis(5)).await;
+    }
+    one.stop().await;
+    again.stop().await;
+}
+
+/// Dials node 2, whose own identity is good, as `stranger`; the call must fail, and not by running out of time.
+async fn turned_away(stranger: Identity) -> NetError {
+    let (two, address) = endpoint(authority_of_two().issue(2, validity()).unwrap()).await;
+    let (one, _) = endpoint(stranger).await;
+    one.know(2, &address);
+    let error = one.call(to_two(1), Bytes::new(), soon()).await.unwrap_err();
+    one.stop().await;
+    two.stop().await;
+    assert_ne!(error.code(), "net_timeout");
+    error
+}
+
+/// The same authority each time, so that strangers can be signed by it too.
+fn authority_of_two() -> &'static Authority {
+    static AUTHORITY: std::sync::OnceLock<Authority> = std::sync::OnceLock::new();
+    AUTHORITY.get_or_init(|| authority(CLUSTER))
+}
+
+#[tokio::test]
+async fn another_authority_is_refused() {
+    let stranger = authority(CLUSTER).issue(1, validity()).unwrap();
+    turned_away(stranger).await;
+}
+
+#[tokio::test]
+async fn another_cluster_is_refused_even_under_the_same_authority() {
+    let signer = authority_of_two();
+    let other = ClusterId([6; 16]);
+    let signer = Authority::from_der(other, signer.certificate().to_vec(), &signer.key_der()).unwrap();
+    turned_away(signer.issue(1, validity()).unwrap()).await;
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_refused() {
+    let expired = Validity { from_ms: 1_500_000_000_000, until_ms: 1_500_000_001_000 };
+    turned_away(authority_of_two().issue(1, expired).unwrap()).await;
+}
+
+#[tokio::test]
+async fn another_node_at_the_address_is_not_taken_for_the_peer() {
+    let authority = authority(CLUSTER);
+    let (one, _) = endpoint(authority.issue(1, validity()).unwrap()).await;
+    let (three, address) = endpoint(authority.issue(3, validity()).unwrap()).await;
+    one.know(2, &address);
+    let error = one.call(to_two(1), Bytes::new(), soon()).await.unwrap_err();
+    assert_eq!(error.code(), "net_unreachable");
+    one.stop().await;
+    three.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_certificate_nothing_is_answered() {
+    let (two, address) = endpoint(authority_of_two().issue(2, validity()).unwrap()).await;
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority_of_two().certificate().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"shopnode-cluster/1".to_vec()];
+    let mut client = quinn::Endpoint::client(loopback()).unwrap();
+    let tls = Arc::new(QuicClientConfig::try_from(tls).unwrap());
+    client.set_default_client_config(quinn::ClientConfig::new(tls));
+    let name = format!("n2.{CLUSTER}.shopnode.internal");
+    let refused = async {
+        // The client's side of the handshake may well succeed; what counts is that nothing comes back.
+        let connection = client.connect(address.parse().unwrap(), &name).unwrap().await?;
+        let (mut tx, mut rx) = connection.open_bi().await?;
+        let hello = [[1].as_slice(), &CLUSTER.0, &1u64.to_be_bytes(), &[0, 1], &[0, 0, 0, 1]].concat();
+        let _ = tx.write_all(&hello).await;
+        let answer = rx.read_to_end(100).await;
+        assert!(answer.is_err(), "a stranger was answered: {answer:?}");
+        Err::<(), quinn::ConnectionError>(connection.closed().await)
+    };
+    let error = timeout(Duration::from_secs(10), refused).await.unwrap().unwrap_err();
+    assert!(matches!(error, quinn::ConnectionError::ApplicationClosed(_)), "{error:?}");
+    two.stop().await;
+}

@@ -1,0 +1,13 @@
+//! The inventory's commands.
+
+mod place;
+
+crate::commands! { "inventory":
+    "create_location" => create_location::CreateLocation,
+    "set_stock" => set_stock::SetStock,
+    "adjust_stock" => adjust_stock::AdjustStock,
+    "transfer_stock" => transfer_stock::TransferStock,
+    "set_thresholds" => set_thresholds::SetThresholds,
+}
+
+pub use set_stock::set_on_hand;

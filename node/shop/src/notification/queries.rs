@@ -1,0 +1,58 @@
+//! What the worker and the admin ask.
+
+use storage::{Fault, Read, Span};
+
+use crate::time::Timestamp;
+
+use super::{Cursor, Notification, Notifications, NotificationsDue};
+
+/// Up to which event notifications have been derived.
+pub fn cursor(read: &impl Read) -> Result<u64, Fault> {
+    Ok(read.get::<Cursor>(&())?.map_or(0, |position| position.0))
+}
+
+/// Notifications whose next try is due, oldest first.
+pub fn due(read: &impl Read, now: Timestamp, limit: usize) -> Result<Vec<(u64, Notification)>, Fault> {
+    let mut found = Vec::new();
+    for entry in read.scan::<NotificationsDue>(Span::all()).take(limit) {
+        let ((at, seq), _) = entry?;
+        if at > now {
+            break;
+        }
+        if let Some(notification) = read.get::<Notifications>(&seq)? {
+            found.push((seq, notification));
+        }
+    }
+    Ok(found)
+}
+
+/// Newest first; `before` is the sequence number of the last one seen.
+pub fn list(read: &impl Read, before: Option<u64>, limit: usize) -> Result<Vec<(u64, Notification)>, Fault> {
+    let span = match before {
+        Some(seq) => Span::all().until(&seq),
+        None => Span::all(),
+    };
+    read.scan::<Notifications>(span.reversed()).take(limit).collect()
+}
+
+/// Notifications that ended before a time, oldest first, after `after`; at most `limit` records are looked at. The
+/// second value is where to go on, `None` at the end.
+pub fn ended_before(
+    read: &impl Read,
+    time: Timestamp,
+    after: u64,
+    limit: usize,
+) -> Result<(Vec<u64>, Option<u64>), Fault> {
+    let mut found = Vec::new();
+    let mut last = None;
+    for (count, entry) in read.scan::<Notifications>(Span::after(&after)).take(limit).enumerate() {
+        let (seq, notification) = entry?;
+        if let super::State::Sent { at } | super::State::Failed { at, .. } = notification.state
+            && at < time
+        {
+            found.push(seq);
+        }
+        last = (count + 1 == limit).then_some(seq);
+    }
+    Ok((found, last))
+}

@@ -1,0 +1,461 @@
+//! Whatever happens, in whatever order and however often: what must hold of stock, money, numbers and queues.
+//!
+//! A failure prints the smallest sequence of steps that shows it; proptest keeps its seed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use storage::{MemoryEngine, Read, SledEngine, Span};
+
+use crate::actor::Caller;
+use crate::broker::Events;
+use crate::catalog::Sku;
+use crate::event::Event;
+use crate::ids::{LocationId, OrderId, PaymentId, RefundId};
+use crate::inventory::{self, AdjustStock, CreateLocation, Levels, SetStock, Stock, TransferStock};
+use crate::order::testing::{Desk, card, fence, lines, refund_report, report, sku};
+use crate::order::{
+    self, CancelOrder, ExpireOrder, FulfilOrder, Hold, Order, Orders, OrdersByStatus, Status,
+};
+use crate::payment::{
+    self, CaptureMode, MarkPaid, MarkSending, Observe, OpenAttempt, PaymentStatus, PaymentWork, Provider,
+    RefundState, RefundStatus, Report, ReportAbsent, ReportNoAnswer, ReportRefused, RequestCapture,
+    RequestRefund, RequestVoid, Source, Step, next_step,
+};
+use crate::testing::Bench;
+
+const SKUS: [&str; 3] = ["TEA-1", "POT-1", "CUP-1"];
+
+/// What the provider does with a call.
+#[derive(Debug, Clone, Copy)]
+enum Answer {
+    Says(PaymentStatus),
+    Silence,
+    Refusal,
+    /// The worker dies before it can report.
+    Crash,
+}
+
+#[derive(Debug, Clone)]
+enum Action {
+    Place {
+        wanted: Vec<(usize, u32)>,
+        manual_capture: bool,
+        by_hand: bool,
+    },
+    /// Does what has to be done next for an order.
+    Work(usize, Answer),
+    /// A webhook, maybe of long ago.
+    Hear {
+        order: usize,
+        attempt: u8,
+        status: PaymentStatus,
+        poll: bool,
+    },
+    HearRefund {
+        order: usize,
+        refund: u8,
+        status: RefundStatus,
+    },
+    Cancel(usize),
+    Pay(usize),
+    PayByHand(usize),
+    Capture(usize, Option<i64>),
+    Void(usize),
+    Refund(usize, Option<i64>),
+    Ship(usize, Option<(u8, u32)>),
+    Set(usize, i64),
+    Adjust(usize, i64),
+    Transfer(usize, i64),
+    Wait(u64),
+}
+
+fn status() -> impl Strategy<Value = PaymentStatus> {
+    prop_oneof![
+        1 => Just(PaymentStatus::Processing),
+        1 => Just(PaymentStatus::RequiresAction),
+        1 => Just(PaymentStatus::Declined),
+        1 => Just(PaymentStatus::Authorized),
+        1 => Just(PaymentStatus::Canceled),
+        3 => Just(PaymentStatus::Captured),
+    ]
+}
+
+fn answer() -> impl Strategy<Value = Answer> {
+    prop_oneof![
+        4 => status().prop_map(Answer::Says),
+        1 => Just(Answer::Silence),
+        1 => Just(Answer::Refusal),
+        1 => Just(Answer::Crash),
+    ]
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let order = || 0..6usize;
+    let some = || proptest::option::of(1..5_000i64);
+    let refund_status =
+        prop_oneof![Just(RefundStatus::Pending), Just(RefundStatus::Succeeded), Just(RefundStatus::Failed)];
+    prop_oneof![
+        4 => (vec((0..3usize, 1..4u32), 1..4), any::<bool>(), proptest::bool::weighted(0.1))
+            .prop_map(|(wanted, manual_capture, by_hand)| Action::Place { wanted, manual_capture, by_hand }),
+        10 => (order(), answer()).prop_map(|(order, answer)| Action::Work(order, answer)),
+        3 => (order(), 1..3u8, status(), any::<bool>())
+            .prop_map(|(order, attempt, status, poll)| Action::Hear { order, attempt, status, poll }),
+        2 => (order(), 1..3u8, refund_status)
+            .prop_map(|(order, refund, status)| Action::HearRefund { order, refund, status }),
+        2 => order().prop_map(Action::Cancel),
+        2 => order().prop_map(Action::Pay),
+        1 => order().prop_map(Action::PayByHand),
+        1 => (order(), some()).prop_map(|(order, amount)| Action::Capture(order, amount)),
+        1 => order().prop_map(Action::Void),
+        1 => (order(), some()).prop_map(|(order, amount)| Action::Refund(order, amount)),
+        2 => (order(), proptest::option::of((0..3u8, 1..4u32))).prop_map(|(order, part)| Action::Ship(order, part)),
+        1 => (0..3usize, 0..15i64).prop_map(|(sku, on_hand)| Action::Set(sku, on_hand)),
+        1 => (0..3usize, -5..5i64).prop_map(|(sku, by)| Action::Adjust(sku, by)),
+        1 => (0..3usize, 1..5i64).prop_map(|(sku, units)| Action::Transfer(sku, units)),
+        2 => prop_oneof![Just(1_000u64), Just(60_000), Just(31 * 60_000), Just(24 * 3_600_000)].prop_map(Action::Wait),
+    ]
+}
+
+struct World {
+    desk: Desk,
+    second: LocationId,
+    orders: Vec<OrderId>,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut desk = Desk::new();
+        desk.settings(|settings| settings.manual_payments = true);
+        let outcome = desk.bench.ok(CreateLocation { name: "Second".into() });
+        let crate::Outcome::Inventory(inventory::Outcome::LocationCreated(second)) = outcome else {
+            panic!("{outcome:?}")
+        };
+        Self { desk, second: second.id, orders: Vec::new() }
+    }
+
+    /// Carries a command out; a refusal must change nothing.
+    fn run(&mut self, command: impl Into<crate::Command>) -> Option<crate::Outcome> {
+        let before = self.desk.bench.store.digest();
+        match self.desk.bench.run(command) {
+            Ok(outcome) => Some(outcome),
+            Err(_) => {
+                assert_eq!(before, self.desk.bench.store.digest(), "a refused command changed the state");
+                None
+            }
+        }
+    }
+
+    fn act(&mut self, action: &Action) {
+        let order_at =
+            |orders: &[OrderId], position: usize| orders.get(position % orders.len().max(1)).copied();
+        let first = |order| PaymentId::of(order, 1);
+        match action {
+            Action::Place { wanted, manual_capture, by_hand } => {
+                let wanted: Vec<(&str, u32)> = wanted.iter().map(|(at, units)| (SKUS[*at], *units)).collect();
+                let mut command = lines(&wanted);
+                let capture = if *manual_capture { CaptureMode::Manual } else { CaptureMode::Automatic };
+                let mut choice = card(capture);
+                if *by_hand {
+                    choice.provider = Provider::Manual;
+                }
+                command.payment = Some(choice);
+                let placed = self.run(command);
+                if let Some(crate::Outcome::Order(order::Outcome::Order(id, _))) = placed {
+                    self.orders.push(id);
+                }
+            }
+            Action::Wait(millis) => self.desk.bench.pass_millis(*millis),
+            Action::Set(at, on_hand) => {
+                self.run(SetStock {
+                    sku: sku(SKUS[*at]),
+                    location: None,
+                    on_hand: *on_hand,
+                    if_on_hand: None,
+                });
+            }
+            Action::Adjust(at, by) => {
+                self.run(AdjustStock { sku: sku(SKUS[*at]), location: None, by: *by, reason: None });
+            }
+            Action::Transfer(at, quantity) => {
+                let (from, to) = (self.desk.location, self.second);
+                self.run(TransferStock { sku: sku(SKUS[*at]), from, to, quantity: *quantity });
+            }
+            Action::Work(at, answer) => {
+                if let Some(order) = order_at(&self.orders, *at) {
+                    self.work(order, *answer);
+                }
+            }
+            Action::Hear { order, attempt, status, poll } => {
+                if let Some(order) = order_at(&self.orders, *order) {
+                    let source = if *poll { Source::Poll } else { Source::Webhook };
+                    self.hear(PaymentId::of(order, *attempt), *status, source);
+                }
+            }
+            Action::HearRefund { order, refund, status } => {
+                if let Some(order) = order_at(&self.orders, *order) {
+                    self.hear_refund(RefundId::of(order, *refund), *status);
+                }
+            }
+            Action::Cancel(at) => {
+                if let Some(order) = order_at(&self.orders, *at) {
+                    self.run(CancelOrder { order, caller: Caller::Staff });
+                }
+            }
+            Action::Pay(at) => {
+                if let Some(order) = order_at(&self.orders, *at) {
+                    let choice = card(CaptureMode::Automatic);
+                    self.run(OpenAttempt { order, caller: Caller::Staff, choice });
+                }
+            }
+            Action::PayByHand(at) => {
+                if let Some(order) = order_at(&self.orders, *at) {
+                    self.run(MarkPaid { order });
+                }
+            }
+            Action::Capture(at, amount) => {
+                if let Some(order) = order_at(&self.orders, *at) {
+                    self.run(RequestCapture { payment: first(order), amount: *amount });
+                }
+            }
+            Action::Void(at) => {
+                if let Some(order) = order_at(&self.orders, *at) {
+                    self.run(RequestVoid { payment: first(order) });
+                }
+            }
+            Action::Refund(at, amount) => {
+                if let Some(order) = order_at(&self.orders, *at) {
+                    self.run(RequestRefund { payment: first(order), amount: *amount });
+                }
+            }
+            Action::Ship(at, part) => {
+                if let Some(order) = order_at(&self.orders, *at) {
+                    self.run(FulfilOrder { order, lines: part.iter().copied().collect(), tracking: None });
+                }
+            }
+        }
+    }
+
+    /// One turn of a payment worker.
+    fn work(&mut self, order: OrderId, answer: Answer) {
+        let Some(step) = next_step(order, &self.desk.order(order), self.desk.bench.now()) else {
+            return;
+        };
+        let call = match &step {
+            Step::Wait { .. } => return,
+            Step::Expire => {
+                let expired = self.run(ExpireOrder { fence: fence(), order });
+                assert!(expired.is_some(), "an order that is due did not expire");
+                return;
+            }
+            Step::LookUp { call, .. } => *call,
+            _ => {
+                let call = step.sends().expect("a call");
+                let sent = self.run(MarkSending { fence: fence(), call });
+                assert!(sent.is_some(), "the next call was refused: {call}");
+                call
+            }
+        };
+        let looking = matches!(step, Step::LookUp { .. });
+        match (&step, answer) {
+            (_, Answer::Crash) => {}
+            (_, Answer::Silence) if looking => {
+                self.run(ReportAbsent { fence: fence(), call });
+            }
+            (_, Answer::Silence) => {
+                self.run(ReportNoAnswer { fence: fence(), call });
+            }
+            (_, Answer::Refusal) => {
+                self.run(ReportRefused { fence: fence(), call, code: "refused".into() });
+            }
+            (
+                Step::Refund { refund, .. } | Step::LookUp { refund: Some(refund), .. },
+                Answer::Says(status),
+            ) => {
+                let status = match status {
+                    PaymentStatus::Captured | PaymentStatus::Authorized => RefundStatus::Succeeded,
+                    PaymentStatus::Declined => RefundStatus::Failed,
+                    _ => RefundStatus::Pending,
+                };
+                self.hear_refund(*refund, status);
+            }
+            (_, Answer::Says(status)) => {
+                self.hear(call.payment, status, if looking { Source::Poll } else { Source::Answer });
+            }
+        }
+    }
+
+    fn hear(&mut self, payment: PaymentId, status: PaymentStatus, source: Source) {
+        let order = self.desk.order(payment.order());
+        let Some(attempt) = payment::queries::attempt(&order, payment) else { return };
+        if attempt.provider == Provider::Manual {
+            return;
+        }
+        let report = report(payment, status, attempt.amount);
+        self.run(Observe { fence: None, provider: Provider::Sandbox, source, report });
+    }
+
+    fn hear_refund(&mut self, refund: RefundId, status: RefundStatus) {
+        let order = self.desk.order(refund.order());
+        let Some(found) = payment::queries::refund(&order, refund) else { return };
+        let report = refund_report(refund, status, found.amount);
+        let report = Report::Refund(match report {
+            Report::Refund(report) => report,
+            Report::Payment(_) => unreachable!(),
+        });
+        self.run(Observe { fence: None, provider: Provider::Sandbox, source: Source::Webhook, report });
+    }
+
+    fn check(&self) {
+        let view = self.desk.bench.view();
+        let orders: BTreeMap<OrderId, Order> =
+            view.scan(Span::<Orders>::all()).map(|found| found.expect("an order")).collect();
+        check_feed(&self.desk.bench, &orders);
+        check_stock(&self.desk.bench, &orders);
+        for (id, order) in &orders {
+            check_money(*id, order);
+            check_queues(&view, *id, order);
+        }
+        let indexed = view.scan(Span::<OrdersByStatus>::all()).count();
+        assert_eq!(indexed, orders.len(), "an order is listed under two statuses");
+    }
+}
+
+/// Sequence numbers and order numbers have no gaps; what was told of money is what the orders say.
+fn check_feed(bench: &Bench, orders: &BTreeMap<OrderId, Order>) {
+    let view = bench.view();
+    let mut next_seq = 1;
+    let mut captured: BTreeMap<OrderId, i64> = BTreeMap::new();
+    let mut refunds: BTreeMap<OrderId, usize> = BTreeMap::new();
+    let mut numbers = Vec::new();
+    for entry in view.scan(Span::<Events>::all()) {
+        let (seq, batch) = entry.expect("a batch");
+        assert_eq!(seq, next_seq, "the feed has a gap");
+        next_seq += batch.events.len() as u64;
+        assert_eq!(batch.counters.next_seq, next_seq);
+        for event in &batch.events {
+            match event {
+                Event::Order(order::Event::Placed(placed)) => numbers.push(placed.number),
+                Event::Payment(payment::Event::Captured { order_id, amount, .. }) => {
+                    *captured.entry(*order_id).or_default() += amount.amount;
+                }
+                Event::Payment(payment::Event::RefundCreated { order_id, .. }) => {
+                    *refunds.entry(*order_id).or_default() += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    let expected: Vec<u64> = (1001..1001 + orders.len() as u64).collect();
+    assert_eq!(numbers, expected, "order numbers have a gap");
+    for (id, order) in orders {
+        assert_eq!(order.captured(), captured.get(id).copied().unwrap_or(0), "money was told otherwise");
+        assert_eq!(order.refunds.len(), refunds.get(id).copied().unwrap_or(0), "refunds were told otherwise");
+    }
+}
+
+/// A row is its opening and its movements; what is claimed is what orders say; nothing is sold that is not there.
+fn check_stock(bench: &Bench, orders: &BTreeMap<OrderId, Order>) {
+    let view = bench.view();
+    let mut moved: BTreeMap<(Sku, LocationId), (Levels, u64)> = BTreeMap::new();
+    for recorded in view.scan(Span::<Events>::all()) {
+        let (first, batch) = recorded.expect("a batch");
+        for (seq, event) in (first..).zip(&batch.events) {
+            if let Event::Inventory(inventory::Event::Moved(movement)) = event {
+                let row = moved.entry((movement.sku.clone(), movement.location_id)).or_default();
+                assert_eq!(movement.previous, row.1, "a movement does not lead to the one before");
+                let sum = row.0.plus(movement.change).expect("levels in bounds");
+                assert_eq!(sum, movement.after);
+                *row = (sum, seq);
+            }
+        }
+    }
+    let mut claimed: BTreeMap<(Sku, LocationId), Levels> = BTreeMap::new();
+    for order in orders.values() {
+        for line in &order.lines {
+            for allocation in &line.allocations {
+                let levels = claimed.entry((line.sku.clone(), allocation.location)).or_default();
+                match order.hold {
+                    Hold::Active { .. } => levels.held += i64::from(allocation.outstanding()),
+                    Hold::Committed => levels.committed += i64::from(allocation.outstanding()),
+                    Hold::Released | Hold::Expired => panic!("a released order has stock"),
+                }
+            }
+        }
+    }
+    for entry in view.scan(Span::<Stock>::all()) {
+        let (place, row) = entry.expect("a row");
+        let (sum, last) = moved.get(&place).copied().unwrap_or_default();
+        assert_eq!((row.levels, row.last_movement), (sum, last), "{place:?} is not the sum of its movements");
+        let claims = claimed.remove(&place).unwrap_or_default();
+        assert_eq!((row.levels.held, row.levels.committed), (claims.held, claims.committed), "{place:?}");
+        if place.0.as_str() != "CUP-1" {
+            assert!(row.available() >= 0, "{place:?} is oversold: {row:?}");
+        }
+    }
+    assert!(claimed.is_empty(), "orders claim stock that is nowhere: {claimed:?}");
+}
+
+/// Captured within authorised, refunded within captured, one attempt that is not final; an order that is over keeps no
+/// money that it could give back.
+fn check_money(id: OrderId, order: &Order) {
+    payment::check_invariants(order).expect("money is conserved");
+    let failed = order.refunds.iter().any(|refund| refund.state == RefundState::Failed);
+    if matches!(order.status, Status::Canceled | Status::Expired) && !failed {
+        assert_eq!(order.captured(), order.refunding(), "order {id} is over and keeps money: {order:?}");
+    }
+    if matches!(order.status, Status::Open | Status::Completed) && order.cancel_wanted {
+        assert!(order.open_attempt().is_some(), "a cancellation was forgotten: {order:?}");
+    }
+    if order.status == Status::Completed {
+        assert!(order.is_paid() && order.all_shipped());
+    }
+}
+
+/// Every order that is not over has somebody who will look at it, and is where its queue says.
+fn check_queues(view: &storage::View<'_>, id: OrderId, order: &Order) {
+    assert!(view.contains::<OrdersByStatus>(&(order.status.key(), id)).expect("an index"));
+    let work = next_step(id, order, crate::Timestamp::default()).is_some();
+    let by_hand = order.open_attempt().is_some_and(|(_, attempt)| attempt.provider == Provider::Manual);
+    if order.status == Status::PendingPayment {
+        assert!(work || by_hand, "an order is stuck: {order:?}");
+    }
+    let queued = view.contains::<PaymentWork>(&id).expect("a queue");
+    assert_eq!(queued, work && order.status != Status::PendingPayment, "the work queue is wrong: {order:?}");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 128, ..Default::default() })]
+
+    #[test]
+    fn whatever_happens_stock_and_money_add_up(actions in vec(action(), 1..80)) {
+        let mut world = World::new();
+        for action in &actions {
+            world.act(action);
+            world.check();
+        }
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 8, ..Default::default() })]
+
+    #[test]
+    fn the_same_log_gives_the_same_digest_on_any_engine_in_any_runs(
+        actions in vec(action(), 40..120),
+        run in 2..70usize,
+    ) {
+        let mut world = World::new();
+        actions.iter().for_each(|action| world.act(action));
+        let bench = &world.desk.bench;
+        let expected = bench.store.digest();
+        let memory = Bench::replay(&bench.log, Arc::new(MemoryEngine::new()), run);
+        proptest::prop_assert_eq!(memory.digest(), expected.clone());
+        let directory = tempfile::tempdir().expect("a directory");
+        let engine = SledEngine::open(directory.path(), 8 << 20).expect("an engine");
+        let sled = Bench::replay(&bench.log, Arc::new(engine), run);
+        proptest::prop_assert_eq!(sled.digest(), expected);
+    }
+}

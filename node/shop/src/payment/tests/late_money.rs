@@ -1,0 +1,100 @@
+//! Money for an order that is over, or for one that is paid already.
+
+use super::{next, ordered};
+use crate::actor::Caller;
+use crate::ids::{OrderId, PaymentId};
+use crate::inventory::{Levels, SetStock};
+use crate::order::testing::{Desk, card, fence, lines, sku};
+use crate::order::{CancelOrder, ExpireOrder, Status};
+use crate::payment::{CaptureMode, OpenAttempt, Operation, PaymentStatus, RefundCause, Source};
+
+/// An expired order, whose declined payment will turn out to have been taken.
+fn expired(desk: &mut Desk) -> (OrderId, PaymentId) {
+    let (order, payment) = ordered(desk);
+    desk.send(payment, Operation::Authorize, 1);
+    desk.see(payment, PaymentStatus::Declined);
+    desk.bench.pass_millis(31 * 60 * 1_000);
+    desk.bench.ok(ExpireOrder { fence: fence(), order });
+    (order, payment)
+}
+
+#[test]
+fn an_expired_order_is_reopened_if_its_stock_can_be_had() {
+    let mut desk = Desk::new();
+    let (order, payment) = expired(&mut desk);
+    desk.see_by(payment, PaymentStatus::Captured, Source::Webhook);
+    desk.see_by(payment, PaymentStatus::Captured, Source::Webhook);
+    let found = desk.order(order);
+    assert_eq!((found.status, found.refunds.len()), (Status::Open, 0));
+    assert_eq!(desk.levels("TEA-1"), Levels::new(10, 0, 2));
+}
+
+#[test]
+fn otherwise_the_money_goes_back_exactly_once() {
+    let mut desk = Desk::new();
+    let (order, payment) = expired(&mut desk);
+    desk.bench.ok(SetStock { sku: sku("TEA-1"), location: None, on_hand: 1, if_on_hand: None });
+    desk.see_by(payment, PaymentStatus::Captured, Source::Webhook);
+    desk.see_by(payment, PaymentStatus::Captured, Source::Poll);
+    let found = desk.order(order);
+    assert_eq!((found.status, found.refunds.len()), (Status::Expired, 1));
+    assert_eq!((found.refunds[0].amount, found.refunds[0].cause), (1998, RefundCause::LateMoney));
+    assert_eq!(next(&desk, order), format!("{payment}:refund:1"));
+    assert_eq!(desk.levels("TEA-1"), Levels::new(1, 0, 0));
+}
+
+#[test]
+fn whoever_canceled_gets_the_money_back() {
+    let mut desk = Desk::new();
+    let (order, payment) = ordered(&mut desk);
+    desk.send(payment, Operation::Authorize, 1);
+    desk.see(payment, PaymentStatus::Declined);
+    desk.bench.ok(CancelOrder { order, caller: Caller::Staff });
+    desk.see_by(payment, PaymentStatus::Captured, Source::Webhook);
+    let found = desk.order(order);
+    assert_eq!((found.status, found.refunding()), (Status::Canceled, 1998));
+}
+
+#[test]
+fn what_was_paid_twice_goes_back_once() {
+    let mut desk = Desk::new();
+    let (order, first) = ordered(&mut desk);
+    desk.send(first, Operation::Authorize, 1);
+    desk.see(first, PaymentStatus::Declined);
+    let choice = card(CaptureMode::Automatic);
+    desk.bench.ok(OpenAttempt { order, caller: Caller::Staff, choice });
+    let second = PaymentId::of(order, 2);
+    desk.send(second, Operation::Authorize, 1);
+    // The first one was taken after all, while the second is under way.
+    desk.see_by(first, PaymentStatus::Captured, Source::Webhook);
+    assert_eq!(desk.order(order).status, Status::Open);
+    assert_eq!(next(&desk, order), "lookup");
+    desk.see_by(second, PaymentStatus::Captured, Source::Webhook);
+    let found = desk.order(order);
+    assert_eq!((found.captured(), found.refunding(), found.refunds.len()), (2 * 1998, 1998, 1));
+    assert_eq!(found.refunds[0].cause, RefundCause::PaidTwice);
+}
+
+#[test]
+fn a_second_attempt_that_was_not_sent_is_dropped() {
+    let mut desk = Desk::new();
+    let (order, first) = ordered(&mut desk);
+    desk.send(first, Operation::Authorize, 1);
+    desk.see(first, PaymentStatus::Declined);
+    let choice = card(CaptureMode::Automatic);
+    desk.bench.ok(OpenAttempt { order, caller: Caller::Staff, choice });
+    desk.see_by(first, PaymentStatus::Captured, Source::Webhook);
+    assert_eq!(desk.order(order).attempts[1].state, crate::payment::State::Canceled);
+    assert_eq!(next(&desk, order), "nothing");
+}
+
+#[test]
+fn an_order_without_a_payment_waits_for_one_and_expires() {
+    let mut desk = Desk::new();
+    let mut command = lines(&[("TEA-1", 1)]);
+    command.payment = None;
+    let order = desk.place(command);
+    assert_eq!(next(&desk, order), "wait");
+    desk.bench.pass_millis(31 * 60 * 1_000);
+    assert_eq!(next(&desk, order), "expire");
+}

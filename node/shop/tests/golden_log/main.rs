@@ -1,0 +1,139 @@
+//! A log that was once recorded, and the state and the answers that came of it. What apply computes is a format, like
+//! the log itself: a change of it has to be gated on `active_version`, and shows here if it is not.
+//!
+//! The log and its results are in `golden/log.txt`. `SHOP_GOLDEN=append cargo test -p shop --test golden_log` records
+//! the script below if there is no such file; it never changes one.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "all of this is a test: that is how it fails")]
+
+mod money;
+mod script;
+
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use shop::{EntryInfo, Reply, Shop};
+use storage::{MemoryEngine, Store};
+
+/// One entry of the log.
+struct Entry {
+    info: EntryInfo,
+    payload: Vec<u8>,
+}
+
+/// A shop in memory that applies entries in runs of a given length, as a node does after a restart.
+struct Replay {
+    store: Store,
+    shop: Shop,
+    answers: Sha256,
+}
+
+impl Replay {
+    fn new() -> Self {
+        let store = Store::open(Arc::new(MemoryEngine::new())).expect("an empty store");
+        Self { store, shop: Shop::default(), answers: Sha256::new() }
+    }
+
+    fn run(&mut self, entries: &[Entry]) -> Vec<Reply> {
+        let mut tx = self.store.begin();
+        let mut replies = Vec::new();
+        for entry in entries {
+            let reply = self.shop.apply(&mut tx, &entry.info, &entry.payload).expect("no fault");
+            self.answers.update(storage::encode(&reply).expect("a reply"));
+            replies.push(reply);
+        }
+        self.store.commit(tx).expect("a commit");
+        replies
+    }
+
+    /// What came of it, in text.
+    fn results(self) -> String {
+        let mut text = String::new();
+        for (prefix, table) in self.store.digest().tables() {
+            let _ = writeln!(text, "table {prefix:#04x} {} {:032x}", table.count, table.sum);
+        }
+        let _ = writeln!(text, "answers {}", hex(&self.answers.finalize()));
+        text
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digit = |place: usize| u8::from_str_radix(&text[place..place + 2], 16).expect("hexadecimal");
+    (0..text.len()).step_by(2).map(digit).collect()
+}
+
+fn path() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/log.txt")
+}
+
+fn read(text: &str) -> (Vec<Entry>, String) {
+    let (mut entries, mut results) = (Vec::new(), String::new());
+    for line in text.lines() {
+        let fields: Vec<&str> = line.split(' ').collect();
+        match fields.as_slice() {
+            ["entry", now_ms, seed, payload] => {
+                let seed = unhex(seed).try_into().expect("16 bytes");
+                let now_ms = now_ms.parse().expect("milliseconds");
+                let index = entries.len() as u64 + 1;
+                let info = EntryInfo { index, now_ms, seed, active_version: 1 };
+                entries.push(Entry { info, payload: unhex(payload) });
+            }
+            _ => {
+                results.push_str(line);
+                results.push('\n');
+            }
+        }
+    }
+    (entries, results)
+}
+
+fn record() {
+    let entries = script::play();
+    let mut text = String::new();
+    for entry in &entries {
+        let EntryInfo { now_ms, seed, .. } = entry.info;
+        let _ = writeln!(text, "entry {now_ms} {} {}", hex(&seed), hex(&entry.payload));
+    }
+    let mut replay = Replay::new();
+    replay.run(&entries);
+    fs::write(path(), text + &replay.results()).expect("the file can be written");
+}
+
+#[test]
+fn a_recorded_log_gives_the_recorded_state() {
+    if !path().exists() && std::env::var("SHOP_GOLDEN").is_ok_and(|mode| mode == "append") {
+        record();
+    }
+    let text = fs::read_to_string(path()).expect("golden/log.txt is there");
+    let (entries, expected) = read(&text);
+    for length in [1, 7, 64, usize::MAX] {
+        let mut replay = Replay::new();
+        for run in entries.chunks(length) {
+            replay.run(run);
+            // As a restarted node: it remembers nothing.
+            replay.shop.forget();
+        }
+        assert_eq!(
+            replay.results(),
+            expected,
+            "in runs of {length}: apply computes something else than it did: gate the change on active_version, and \
+             record a second log for the new version"
+        );
+    }
+}
+
+/// The script goes on playing a whole shop: each of its steps is carried out or refused as it says.
+#[test]
+fn the_script_still_plays() {
+    assert!(script::play().len() >= 50);
+}

@@ -1,0 +1,60 @@
+//! The configuration of a development node: the shipped one, with what this machine has at the moment.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use toml::Value;
+
+use super::home::Secrets;
+use crate::config::{Config, SHIPPED, text_with};
+use crate::data_dir::write_private;
+
+pub struct Settings<'a> {
+    pub sandbox_url: String,
+    pub smtp: SocketAddr,
+    pub secrets: &'a Secrets,
+}
+
+impl Settings<'_> {
+    /// The text for a new node.
+    pub fn of_new(&self, http: SocketAddr, cluster: SocketAddr) -> Result<String> {
+        let mut settings = self.of_this_start(http);
+        settings.push(("cluster.listen", Value::from(cluster.to_string())));
+        settings.push(("cluster.name", Value::from("dev")));
+        settings.push(("payments.sandbox.enabled", Value::from(true)));
+        settings.push(("payments.sandbox.key_file", path(&self.secrets.card_processor_file)));
+        settings.push(("payments.sandbox.webhook_secret_file", path(&self.secrets.webhook_file)));
+        settings.push(("mail.smtp_tls", Value::from("none")));
+        text_with(SHIPPED, &settings).map_err(anyhow::Error::msg)
+    }
+
+    /// Tells an existing node where things are this time. Whatever else its owner has set stays.
+    pub fn update(&self, data: &Path, http: SocketAddr) -> Result<()> {
+        let file = data.join("config.toml");
+        let text =
+            std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let text = text_with(&text, &self.of_this_start(http))
+            .map_err(anyhow::Error::msg)
+            .with_context(|| format!("cannot set the ports of this start in {}", file.display()))?;
+        Ok(write_private(&file, text.as_bytes())?)
+    }
+
+    fn of_this_start(&self, http: SocketAddr) -> Vec<(&'static str, Value)> {
+        vec![
+            ("http.listen", Value::from(http.to_string())),
+            ("payments.sandbox.base_url", Value::from(self.sandbox_url.as_str())),
+            ("mail.smtp_url", Value::from(format!("smtp://{}", self.smtp))),
+        ]
+    }
+}
+
+/// Where the node listens for others.
+pub fn cluster_address(data: &Path) -> Result<String> {
+    let config = Config::load(&data.join("config.toml"), std::env::vars())?;
+    Ok(config.cluster.listen.to_string())
+}
+
+fn path(path: &Path) -> Value {
+    Value::from(path.to_string_lossy().into_owned())
+}

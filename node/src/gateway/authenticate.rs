@@ -1,0 +1,63 @@
+//! Step 4: who. An access token or an API key in `Authorization: Bearer` (RFC 6750); none is a guest; a bad one is
+//! refused on every route, because whoever sends one does not mean to be a guest.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{AUTHORIZATION, HeaderMap};
+use shop::Code;
+
+use super::app::App;
+use super::authorize::unauthenticated;
+use super::balance::PassedOn;
+use super::hygiene::ClientAddress;
+use super::problem::Problem;
+use super::rate_limit;
+use crate::auth::{Principal, verify};
+
+/// Finds out who calls.
+pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    // The token endpoint has credentials of its own in this field, and its own way to refuse them (RFC 6749, 5.2).
+    if request.uri().path().starts_with("/oauth/") {
+        return next.run(request).await;
+    }
+    // The node that passed a read on has counted its caller.
+    let is_counted = request.extensions().get::<PassedOn>().is_some();
+    let principal = match principal(&app, request.headers()).await {
+        Ok(principal) => principal,
+        Err(problem) => {
+            let address = request.extensions().get::<ClientAddress>();
+            let charged = match (problem.code(), address) {
+                (Code::Unauthenticated, Some(address)) if !is_counted => {
+                    app.rate_limits.charge_failure(*address)
+                }
+                _ => Ok(()),
+            };
+            return charged.err().unwrap_or(problem).into_response();
+        }
+    };
+    let counted = principal.client().filter(|_| !is_counted);
+    let standing = match counted.map(|client| app.rate_limits.charge_client(client)).transpose() {
+        Ok(standing) => standing.flatten(),
+        Err(problem) => return problem.into_response(),
+    };
+    request.extensions_mut().insert(principal);
+    let mut response = next.run(request).await;
+    if let Some(standing) = standing {
+        rate_limit::tell(&standing, response.headers_mut());
+    }
+    response
+}
+
+async fn principal(app: &App, headers: &HeaderMap) -> Result<Principal, Problem> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), another) = (values.next(), values.next()) else { return Ok(Principal::Guest) };
+    let refuse = |detail: &str| unauthenticated(detail, "invalid_token");
+    let text =
+        value.to_str().ok().filter(|_| another.is_none()).ok_or_else(|| refuse("send one Authorization"))?;
+    let token = match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        _ => return Err(refuse("the scheme of Authorization is Bearer")),
+    };
+    verify::bearer(app, token).await
+}

@@ -1,0 +1,101 @@
+//! How much, how often, how many.
+
+use axum::body::Body;
+use http::Request;
+
+use crate::gateway::limits::REQUESTS_AT_ONCE;
+use crate::gateway::serve::Peer;
+use crate::gateway::testing::{Answer, Bench};
+
+async fn from(bench: &Bench, peer: &str, line: &str, fields: &[(&str, &str)]) -> Answer {
+    let (method, path) = line.split_once(' ').unwrap();
+    let mut request = Request::builder().method(method).uri(path).header("host", "shop");
+    for (name, value) in fields {
+        request = request.header(*name, *value);
+    }
+    let mut request = request.body(Body::empty()).unwrap();
+    request.extensions_mut().insert(Peer(format!("{peer}:1234").parse().unwrap()));
+    bench.send(request).await
+}
+
+fn strict() -> Bench {
+    Bench::with(|config| {
+        config.rate_limit.enabled = true;
+        for class in [&mut config.rate_limit.read, &mut config.rate_limit.auth] {
+            (class.per_minute, class.burst) = (1, 2);
+        }
+        config.http.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+    })
+}
+
+const LIST: &str = "GET /store/v1/products";
+
+#[tokio::test]
+async fn guests_are_limited_by_address() {
+    let bench = strict();
+    let first = from(&bench, "192.0.2.1", LIST, &[]).await;
+    assert_eq!(first.status, 200);
+    assert_eq!(
+        (first.header("ratelimit-policy"), first.header("ratelimit")),
+        ("\"read\";q=2;w=120", "\"read\";r=1;t=60")
+    );
+    assert_eq!(from(&bench, "192.0.2.1", LIST, &[]).await.status, 200);
+    let third = from(&bench, "192.0.2.1", LIST, &[("x-forwarded-for", "203.0.113.5")]).await;
+    assert_eq!(third.verdict(), (429, "rate_limited".into()), "an address cannot be made up");
+    assert!(third.header("retry-after").parse::<u64>().unwrap() >= 1);
+    assert_eq!(third.header("ratelimit-policy"), "\"read\";q=2;w=120");
+    assert_eq!(from(&bench, "192.0.2.2", LIST, &[]).await.status, 200);
+    for _ in 0..5 {
+        assert_eq!(from(&bench, "192.0.2.1", "GET /livez", &[]).await.status, 200, "probes are not limited");
+    }
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_speaks_for_its_clients() {
+    let bench = strict();
+    for (told, expect) in
+        [("203.0.113.5", 200), ("203.0.113.5", 200), ("203.0.113.5", 429), ("203.0.113.6", 200)]
+    {
+        let answer = from(&bench, "10.0.0.1", LIST, &[("x-forwarded-for", told)]).await;
+        assert_eq!(answer.status.as_u16(), expect, "{told}");
+    }
+}
+
+#[tokio::test]
+async fn clients_have_no_limit_and_made_up_credentials_do() {
+    let bench = strict();
+    let authorization = format!("Bearer {}", bench.admin);
+    for _ in 0..20 {
+        assert_eq!(from(&bench, "192.0.2.1", LIST, &[("authorization", &authorization)]).await.status, 200);
+    }
+    for expect in [401, 401, 429] {
+        let answer = from(&bench, "192.0.2.1", LIST, &[("authorization", "Bearer made-up")]).await;
+        assert_eq!(answer.status.as_u16(), expect);
+    }
+    assert_eq!(from(&bench, "192.0.2.1", LIST, &[("authorization", &authorization)]).await.status, 200);
+    let token = from(&bench, "192.0.2.1", "POST /oauth/token", &[]).await;
+    assert_eq!(
+        token.verdict(),
+        (429, "rate_limited".into()),
+        "who guesses does not get to guess at the token endpoint"
+    );
+}
+
+#[tokio::test]
+async fn one_request_too_many_is_told_so_and_probes_are_not() {
+    let bench = Bench::new();
+    let all = bench.app.admission.clone().try_acquire_many_owned(REQUESTS_AT_ONCE as u32).unwrap();
+    let answer = bench.call(LIST, &[], "").await;
+    assert_eq!((answer.verdict(), answer.header("retry-after")), ((503, "overloaded".into()), "1"));
+    assert_eq!(bench.call("GET /readyz", &[], "").await.status, 200);
+    drop(all);
+    assert_eq!(bench.call(LIST, &[], "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_request_is_answered_by_its_deadline() {
+    let bench = Bench::with(|config| config.http.request_timeout_ms = 100);
+    let _closed = bench.core.gate.clone().write_owned().await;
+    let answer = bench.admin("POST /admin/v1/categories", &[], r#"{"title": "Tea"}"#).await;
+    assert_eq!(answer.verdict(), (504, "gateway_timeout".into()));
+}

@@ -1,0 +1,262 @@
+//! Over a real socket: slow clients, ambiguous framing, draining.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::config::Config;
+use crate::gateway::serve;
+use crate::gateway::testing::Bench;
+
+/// No test waits longer for an answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Server {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+    bench: Bench,
+}
+
+impl Server {
+    async fn start(change: impl FnOnce(&mut Config)) -> Self {
+        let bench = Bench::with(change);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async {
+            let _ = stopped.await;
+        };
+        let task = tokio::spawn(serve(listener, bench.app.clone(), shutdown));
+        Self { address, stop: Some(stop), task, bench }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// All that comes back until the connection is closed.
+    async fn exchange(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(bytes).await.unwrap();
+        read_all(&mut stream).await
+    }
+}
+
+async fn read_all(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes))
+        .await
+        .expect("the connection is closed");
+    read.unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+fn check(answer: &str, status: &str, code: &str) {
+    assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    assert!(answer.contains(&format!("\"code\":\"{code}\"")), "{answer}");
+    assert!(
+        answer.contains("application/problem+json") && answer.contains("shopnode-request-id: req_"),
+        "{answer}"
+    );
+}
+
+const CLOSE: &str = "Host: shop\r\nConnection: close\r\n";
+
+#[tokio::test]
+async fn ambiguous_framing_is_refused_as_a_problem() {
+    let server = Server::start(|_| {}).await;
+    for fields in [
+        "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n",
+        "Content-Length: 0\r\nContent-Length: 0\r\n",
+        "Content-Length: 0, 0\r\n",
+        "Transfer-Encoding: gzip\r\n",
+        "Host: other\r\n",
+        "A : b\r\n",
+        "A: b\n",
+    ] {
+        let request = format!(
+            "GET /livez HTTP/1.1\r\nHost: shop\r\n{fields}\r\nGET /smuggled HTTP/1.1\r\nHost: shop\r\n\r\n"
+        );
+        let answer = server.exchange(request.as_bytes()).await;
+        check(&answer, "400", "bad_request");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "nothing after it is read: {answer}");
+    }
+    let answer = server.exchange(b"GET /livez HTTP/1.1\r\n\r\n").await;
+    check(&answer, "400", "bad_request");
+    let answer = server.exchange(b"nonsense\r\n\r\n").await;
+    check(&answer, "400", "bad_request");
+}
+
+#[tokio::test]
+async fn a_refusal_comes_after_the_answers_before_it() {
+    let server = Server::start(|_| {}).await;
+    let answer = server
+        .exchange(
+            b"GET /livez HTTP/1.1\r\nHost: shop\r\n\r\nGET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        )
+        .await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    check(&answer[answer.rfind("HTTP/1.1 ").unwrap()..], "400", "bad_request");
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_told_so() {
+    let server = Server::start(|config| {
+        config.http.header_limit_bytes = 8 * 1024;
+        config.http.header_limit_count = 16;
+    })
+    .await;
+    let long = format!("GET /livez HTTP/1.1\r\n{CLOSE}A: {}\r\n\r\n", "x".repeat(9_000));
+    check(&server.exchange(long.as_bytes()).await, "431", "headers_too_large");
+    let endless = format!("GET /livez HTTP/1.1\r\n{CLOSE}A: {}", "x".repeat(9_000));
+    check(&server.exchange(endless.as_bytes()).await, "431", "headers_too_large");
+    let many = format!("GET /livez HTTP/1.1\r\n{CLOSE}{}\r\n", "A: b\r\n".repeat(17));
+    check(&server.exchange(many.as_bytes()).await, "431", "headers_too_large");
+}
+
+#[tokio::test]
+async fn a_slow_head_is_told_so() {
+    let server = Server::start(|config| config.http.header_timeout_ms = 150).await;
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET /livez HTTP/1.1\r\nHo").await.unwrap();
+    check(&read_all(&mut stream).await, "408", "request_timeout");
+}
+
+#[tokio::test]
+async fn a_slow_body_is_told_so_and_does_not_stop_others() {
+    let server = Server::start(|config| config.http.request_timeout_ms = 800).await;
+    let head = format!(
+        "POST /admin/v1/categories HTTP/1.1\r\n{CLOSE}Authorization: Bearer {}\r\nContent-Type: application/json\r\n",
+        server.bench.admin
+    );
+    for framing in ["Content-Length: 100\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n64\r\n{"] {
+        let mut slow = server.connect().await;
+        slow.write_all(format!("{head}{framing}").as_bytes()).await.unwrap();
+        let other = server.exchange(format!("GET /livez HTTP/1.1\r\n{CLOSE}\r\n").as_bytes()).await;
+        assert!(other.starts_with("HTTP/1.1 200"), "{other}");
+        check(&read_all(&mut slow).await, "408", "request_timeout");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_chunked_body_is_told_so() {
+    let server = Server::start(|config| config.http.request_timeout_ms = 2_000).await;
+    let request = format!(
+        "POST /admin/v1/categories HTTP/1.1\r\n{CLOSE}Authorization: Bearer {}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        server.bench.admin
+    );
+    check(&server.exchange(request.as_bytes()).await, "400", "bad_request");
+}
+
+#[tokio::test]
+async fn bodies_pass_whole_and_connections_are_used_again() {
+    let server = Server::start(|_| {}).await;
+    let mut stream = server.connect().await;
+    for (n, framing) in ["sized", "chunked", "sized"].into_iter().enumerate() {
+        let body = format!(r#"{{"title": "Tea {n}"}}"#);
+        let framed = match framing {
+            "sized" => format!("Content-Length: {}\r\n\r\n{body}", body.len()),
+            _ => format!(
+                "Transfer-Encoding: chunked\r\n\r\n3\r\n{}\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+                &body[..3],
+                body.len() - 3,
+                &body[3..]
+            ),
+        };
+        let request = format!(
+            "POST /admin/v1/categories HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n{framed}",
+            server.bench.admin
+        );
+        // In small pieces: heads and chunks are found wherever they are cut.
+        for piece in request.as_bytes().chunks(7) {
+            stream.write_all(piece).await.unwrap();
+        }
+        let mut answer = vec![0; 4096];
+        let read = tokio::time::timeout(PATIENCE, stream.read(&mut answer)).await.unwrap().unwrap();
+        let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn http_2_is_served_too() {
+    let server = Server::start(|_| {}).await;
+    let stream = hyper_util::rt::TokioIo::new(server.connect().await);
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(hyper_util::rt::TokioExecutor::new(), stream).await.unwrap();
+    tokio::spawn(connection);
+    let request =
+        http::Request::builder().uri("http://shop/nowhere").body(axum::body::Body::empty()).unwrap();
+    let response = tokio::time::timeout(PATIENCE, client.send_request(request)).await.unwrap().unwrap();
+    assert_eq!((response.status().as_u16(), response.version()), (404, http::Version::HTTP_2));
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_answered_before_the_end() {
+    let mut server = Server::start(|_| {}).await;
+    let closed = server.bench.core.gate.clone().write_owned().await;
+    let mut stream = server.connect().await;
+    let body = r#"{"title": "Tea"}"#;
+    let request = format!(
+        "POST /admin/v1/categories HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        server.bench.admin,
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    while server.bench.app.metrics.http.in_flight.get() == 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let _ = server.stop.take().unwrap().send(());
+    // The listener closes at once; the request goes on.
+    while TcpStream::connect(server.address).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    drop(closed);
+    let answer = read_all(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    tokio::time::timeout(PATIENCE, server.task).await.expect("the server ends").unwrap();
+}
+
+#[tokio::test]
+async fn what_is_left_at_the_end_of_the_drain_time_is_cut() {
+    let mut server = Server::start(|config| config.http.drain_timeout_ms = 50).await;
+    let _closed = server.bench.core.gate.clone().write_owned().await;
+    let mut stream = server.connect().await;
+    let idle = server.connect().await;
+    let request = format!(
+        "POST /admin/v1/categories HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{{\"title\": \"Te\"}}",
+        server.bench.admin
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    while server.bench.app.metrics.http.in_flight.get() == 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let _ = server.stop.take().unwrap().send(());
+    tokio::time::timeout(PATIENCE, server.task).await.expect("the server ends").unwrap();
+    drop(idle);
+    assert_eq!(server.bench.app.metrics.http.in_flight.get(), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_told_so_to_who_still_sends_it() {
+    let server = Server::start(|_| {}).await;
+    let size = 8 * 1024 * 1024;
+    let head = format!(
+        "POST /admin/v1/categories HTTP/1.1\r\n{CLOSE}Authorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n\r\n",
+        server.bench.admin
+    );
+    let mut stream = server.connect().await;
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // All of it, before the answer is looked at: a reset on the way would lose the answer.
+    for _ in 0..size / 65_536 {
+        stream.write_all(&[b' '; 65_536]).await.unwrap();
+    }
+    check(&read_all(&mut stream).await, "413", "body_too_large");
+}

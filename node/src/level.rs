@@ -1,0 +1,96 @@
+//! What this program makes of the cluster's active version: whether it can serve a state at all, and which commands may
+//! go into the log already. The levels themselves are [`shop::level`]'s.
+
+use raft::{Consistency, Host};
+use shop::apply::level_too_low;
+use shop::cluster;
+use shop::level::{FIRST_LEVEL, LEVELS, Levels};
+use shop::{Envelope, Reply, Timestamp};
+use storage::{Fault, Store};
+use tokio::time::Instant;
+
+use crate::gateway::STORE;
+
+/// This program cannot compute what the cluster computes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the cluster's active version is {active}, and this program ({}) supports {} to {}: {}",
+    env!("CARGO_PKG_VERSION"), .supports.least, .supports.most, self.advice()
+)]
+pub struct Unsupported {
+    pub active: u32,
+    pub supports: Levels,
+    /// The version of the program that raised it.
+    pub raised_by: Option<String>,
+}
+
+impl Unsupported {
+    fn advice(&self) -> String {
+        match &self.raised_by {
+            _ if self.active < self.supports.least => format!(
+                "it would skip a version; install an earlier one that supports {}, upgrade all nodes to it, and end that \
+                 upgrade with `shopctl upgrade finalize` first",
+                self.active
+            ),
+            Some(program) => format!("install version {program} or a later one"),
+            None => "install the version that the other nodes run".to_owned(),
+        }
+    }
+}
+
+/// Whether a program that supports these levels can serve this state.
+///
+/// # Errors
+/// A fault of the store.
+pub fn check(store: &Store, supports: Levels) -> Result<Result<(), Unsupported>, Fault> {
+    let view = store.view();
+    let active = raft::active_version(&view)?;
+    if supports.has(active) {
+        return Ok(Ok(()));
+    }
+    let raise = cluster::raise(&view.in_scope(STORE), active)?;
+    Ok(Err(Unsupported { active, supports, raised_by: raise.map(|raise| raise.program) }))
+}
+
+/// Whether this program can go on from a backup, or join a cluster, with this active version.
+///
+/// # Errors
+/// When it cannot.
+pub fn check_version(active: u32) -> Result<(), Unsupported> {
+    match LEVELS.has(active) {
+        true => Ok(()),
+        false => Err(Unsupported { active, supports: LEVELS, raised_by: None }),
+    }
+}
+
+/// The refusal of a command that the cluster is not ready for: in the log it would stop every node that does not know it.
+/// Asked before anything is proposed, by whoever proposes.
+pub async fn refusal(host: &Host, envelope: &Envelope, deadline: Instant) -> Option<Reply> {
+    if envelope.command.needs_level() <= FIRST_LEVEL {
+        return None;
+    }
+    level_too_low(&envelope.command, host.status().active_version)?;
+    // This node may be behind the raise; when nobody can say, it is no time for such a command either.
+    let _ = host.read(Consistency::Linearizable, None, deadline).await;
+    let status = host.status();
+    let rejection = level_too_low(&envelope.command, status.active_version)?;
+    let at = Timestamp::from_millis(status.last_stamp_ms);
+    Some(Reply { result: Err(rejection), index: status.applied_index, at, replayed: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Levels, Unsupported};
+
+    #[test]
+    fn the_advice_says_what_to_install() {
+        let check = |active, raised_by: Option<&str>, expect: &str| {
+            let supports = Levels { least: 2, most: 3 };
+            let text = Unsupported { active, supports, raised_by: raised_by.map(str::to_owned) }.to_string();
+            assert!(text.contains("supports 2 to 3") && text.contains(expect), "{text}");
+        };
+        check(4, Some("0.9.0"), "install version 0.9.0 or a later one");
+        check(4, None, "the version that the other nodes run");
+        check(1, Some("0.9.0"), "it would skip a version; install an earlier one that supports 1");
+    }
+}

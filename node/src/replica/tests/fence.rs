@@ -1,0 +1,76 @@
+//! A follower whose state went another way is outvoted, fences itself, and comes back with the leader's copy.
+
+use shop::tables;
+use shop::{Actor, broker};
+use storage::{Scope, Store, Table};
+
+use super::cluster::{Cluster, category, until};
+use crate::fence::Outvoted;
+use crate::rejoin;
+use crate::telemetry::Metrics;
+
+/// Changes one record of a node that is stopped, as a wrong apply would: with its digest.
+fn corrupt(state: &std::path::Path) {
+    let store = Store::open_dir(state, 8 << 20).unwrap();
+    let mut txn = store.begin();
+    txn.set_scope(Scope(1));
+    let settings = broker::Settings { store_name: "another".to_owned(), ..broker::Settings::default() };
+    txn.put::<broker::SettingsTable>(&(), &settings).unwrap();
+    store.commit(txn).unwrap();
+    store.flush().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outvoted_follower_fences_itself_and_comes_back_with_a_copy() {
+    let mut cluster = Cluster::over_quic(3).await;
+    let metrics = Metrics::new().unwrap();
+    let (leader, follower) = (cluster.leader().await, cluster.follower().await);
+    cluster.replica(leader).proposer.run(Actor::System, category("tea")).await.unwrap();
+    cluster.stop(follower).await;
+    until("the state stays open", || Store::open_dir(&cluster.directory(follower).state(), 8 << 20).is_ok())
+        .await;
+    corrupt(&cluster.directory(follower).state());
+    cluster.restart(follower).await;
+
+    let found = fenced(&cluster, follower, &metrics).await;
+    assert_eq!(found.tables, [broker::SettingsTable::PREFIX]);
+    let replica = cluster.replica(follower);
+    assert!(replica.unready().iter().any(|reason| reason.contains("tables 25")), "{:?}", replica.unready());
+    // Those who are right stay in service.
+    let leader = cluster.leader().await;
+    let right = cluster.replica(leader);
+    assert!(right.fence.look(right, cluster.directory(leader), &metrics).await.is_none());
+    assert!(metrics.render().unwrap().contains("shopnode_fenced 1\n"));
+    assert!(rejoin::pending(cluster.directory(follower).root()).unwrap().is_some());
+
+    cluster.stop(follower).await;
+    // The others go on: the copy is ahead of everything in the log of the one that asks.
+    let leader = cluster.leader().await;
+    cluster.replica(leader).proposer.run(Actor::System, category("oolong")).await.unwrap();
+    cluster.restart(follower).await;
+    let replica = cluster.replica(follower);
+    assert!(replica.took_copy);
+    assert!(rejoin::pending(cluster.directory(follower).root()).unwrap().is_none());
+    let leader = cluster.leader().await;
+    let reply = cluster.replica(leader).proposer.run(Actor::System, category("mate")).await.unwrap();
+    let (index, replica) = (reply.index, cluster.replica(follower));
+    until("it does not catch up", || replica.host.status().applied_index >= index).await;
+    let (mine, theirs) = (replica.store.digest(), cluster.replica(leader).store.digest());
+    assert_eq!(mine.table(tables::SETTINGS), theirs.table(tables::SETTINGS));
+    assert!(mine.differing(&theirs).iter().all(|prefix| *prefix < 0x20), "{:?}", mine.differing(&theirs));
+    assert!(replica.fence.look(replica, cluster.directory(follower), &metrics).await.is_none());
+    cluster.close().await;
+}
+
+/// Looks until it is outvoted.
+async fn fenced(cluster: &Cluster, id: u64, metrics: &Metrics) -> Outvoted {
+    let began = std::time::Instant::now();
+    loop {
+        let replica = cluster.replica(id);
+        if let Some(outvoted) = replica.fence.look(replica, cluster.directory(id), metrics).await {
+            return outvoted;
+        }
+        assert!(began.elapsed() < super::cluster::LIMIT, "it was not outvoted");
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
+}

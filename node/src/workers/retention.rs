@@ -1,0 +1,106 @@
+//! Forgets what has been kept long enough: answers to repeated requests, abandoned carts, finished notifications, old
+//! events that every worker has seen.
+//!
+//! One sweep after another, far apart; each step is one bounded command, and apply decides by log time what goes.
+
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use shop::broker::{self, Fence, TrimEvents, TrimReplies};
+use shop::cart::{self, TrimCarts};
+use shop::ids::CartId;
+use shop::notification::{self, TrimNotifications};
+use shop::{Outcome, Timestamp};
+
+use super::desk::{Desk, Trouble};
+use super::supervisor::{Fences, Pass, Reconciler};
+
+/// The queue whose lease the retention worker holds.
+const QUEUE: &str = "retention";
+/// From the end of a sweep to the beginning of the next.
+const PAUSE: Duration = Duration::from_secs(600);
+/// Notifications that ended are kept for 30 days.
+const NOTIFICATIONS_KEPT_MILLIS: u64 = 30 * 24 * 60 * 60 * 1_000;
+/// Notifications looked at in one step.
+const NOTIFICATIONS_PER_STEP: usize = 500;
+
+/// Where a sweep is.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    Replies { after: Option<[u8; 32]> },
+    Carts { after: Option<CartId> },
+    Notifications { after: u64 },
+    Events,
+}
+
+/// The reconciler of the queue `retention`.
+#[derive(Debug, Default)]
+pub struct Retention {
+    stage: Option<Stage>,
+    rests_until: Option<Instant>,
+}
+
+impl Retention {
+    async fn step(&self, stage: Stage, desk: &Desk, fence: &Fence) -> Result<Option<Stage>, Trouble> {
+        let (fence, now) = (fence.clone(), desk.now());
+        Ok(match stage {
+            Stage::Replies { after } => {
+                let look = move |view: &storage::View<'_>| broker::queries::expired_replies(view, now, after);
+                let (keys, next) = desk.read(look).await?;
+                for keys in keys.chunks(broker::MAX_TRIMMED_REPLIES) {
+                    desk.submit(TrimReplies { fence: fence.clone(), keys: keys.to_vec() }, None).await?;
+                }
+                Some(next.map_or(Stage::Carts { after: None }, |next| Stage::Replies { after: Some(next) }))
+            }
+            Stage::Carts { after } => {
+                let outcome = desk.submit(TrimCarts { fence, after }, None).await?;
+                match outcome {
+                    Outcome::Cart(cart::Outcome::Trimmed { next: Some(next), .. }) => {
+                        Some(Stage::Carts { after: Some(next) })
+                    }
+                    _ => Some(Stage::Notifications { after: 0 }),
+                }
+            }
+            Stage::Notifications { after } => {
+                let ended_before: Timestamp = now.minus_millis(NOTIFICATIONS_KEPT_MILLIS);
+                let look = move |view: &storage::View<'_>| {
+                    notification::queries::ended_before(view, ended_before, after, NOTIFICATIONS_PER_STEP)
+                };
+                let (seqs, next) = desk.read(look).await?;
+                if !seqs.is_empty() {
+                    desk.submit(TrimNotifications { fence, seqs, ended_before }, None).await?;
+                }
+                Some(next.map_or(Stage::Events, |after| Stage::Notifications { after }))
+            }
+            Stage::Events => {
+                let below = desk.read(|view| notification::queries::cursor(view)).await?.saturating_add(1);
+                match desk.submit(TrimEvents { fence, below }, None).await? {
+                    Outcome::Broker(broker::Outcome::Trimmed { more: true, .. }) => Some(Stage::Events),
+                    _ => None,
+                }
+            }
+        })
+    }
+}
+
+impl Reconciler for Retention {
+    fn name(&self) -> &'static str {
+        QUEUE
+    }
+
+    fn pass<'a>(&'a mut self, desk: &'a Desk, fences: &'a Fences) -> BoxFuture<'a, Result<Pass, Trouble>> {
+        Box::pin(async move {
+            let Some(fence) = fences.of(QUEUE) else { return Ok(Pass::Idle) };
+            if self.rests_until.is_some_and(|until| Instant::now() < until) {
+                return Ok(Pass::Idle);
+            }
+            let stage = self.stage.unwrap_or(Stage::Replies { after: None });
+            self.stage = self.step(stage, desk, fence).await?;
+            if self.stage.is_some() {
+                return Ok(Pass::More);
+            }
+            self.rests_until = Some(Instant::now() + PAUSE);
+            Ok(Pass::Idle)
+        })
+    }
+}

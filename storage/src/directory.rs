@@ -1,0 +1,293 @@
+//! A store's directory: `{FORMAT, CURRENT, LOCK, gen-N/}`.
+//!
+//! `FORMAT` names the layout, and whether the state was closed; an unknown one is refused. `CURRENT` names the generation in use, and is replaced by
+//! renaming, so that after a crash it names the old one or the new one. Every other generation was half received or is
+//! obsolete, and is removed at the next open. A directory that has the engine's files themselves, as the first nodes
+//! had it, becomes a first generation. `LOCK` is held by the process that has the store open.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::digest::Digests;
+use crate::engine::{Batch, Engine};
+use crate::fault::Fault;
+use crate::home::{Generation, Home};
+use crate::sled::SledEngine;
+use crate::store::{Store, has_records, put_digests, stored_digests};
+use crate::write_behind::{WriteBehind, has_redo};
+
+/// What `FORMAT` contains while everything is in the engine's own files: raised when the layout, the keys or the digests
+/// change beyond what can be read.
+const SETTLED: &str = "state 1\n";
+/// What it contains while the store is open, and after a crash: changes may be under way into the engine, and a program
+/// that knows nothing of the redo file must not take what it finds for a state.
+const UNSETTLED: &str = "state 2\n";
+
+impl Store {
+    /// Opens the store in a directory of its own, or makes it. `cache_bytes` bounds the engine's page cache, not all of
+    /// its memory. Refused with [`Fault::InUse`] while another process has it open.
+    pub fn open_dir(path: &Path, cache_bytes: u64) -> Result<Store, Fault> {
+        let (directory, engine) = Directory::open(path, cache_bytes)?;
+        Store::with_home(engine, Box::new(directory))
+    }
+}
+
+struct Directory {
+    path: PathBuf,
+    cache_bytes: u64,
+    /// The number of the next generation.
+    next: AtomicU64,
+    /// The generation in use and its engine, once there is one.
+    current: Mutex<Option<(u64, Weak<dyn Engine>)>>,
+    /// Unlocked when it is closed.
+    _lock: File,
+}
+
+impl Directory {
+    fn open(path: &Path, cache_bytes: u64) -> Result<(Directory, Arc<dyn Engine>), Fault> {
+        fs::create_dir_all(path).map_err(|error| Fault::io("create", path, error))?;
+        let lock = lock(path)?;
+        adopt_bare_files(path)?;
+        let current = match check_format(path)? {
+            Layout::Empty => None,
+            Layout::Known => read_current(path)?,
+        };
+        let generations = generations(path)?;
+        let next = AtomicU64::new(generations.iter().copied().chain(current).max().unwrap_or(0) + 1);
+        let directory =
+            Directory { path: path.to_owned(), cache_bytes, next, current: Mutex::default(), _lock: lock };
+        replace(path, "FORMAT", UNSETTLED)?;
+        let engine = match current {
+            Some(number) => directory.open_current(number)?,
+            None => directory.make_first(&generations)?,
+        };
+        Ok((directory, engine))
+    }
+
+    fn open_current(&self, number: u64) -> Result<Arc<dyn Engine>, Fault> {
+        let path = self.generation_path(number);
+        if !path.is_dir() {
+            return Err(Fault::corrupt(
+                "the state",
+                format!("CURRENT names {}, which is missing", path.display()),
+            ));
+        }
+        for other in generations(&self.path)?.into_iter().filter(|other| *other != number) {
+            let obsolete = self.generation_path(other);
+            tracing::info!(directory = %obsolete.display(), "half-received or obsolete state removed");
+            fs::remove_dir_all(&obsolete).map_err(|error| Fault::io("remove", &obsolete, error))?;
+        }
+        let engine = self.open_engine(number)?;
+        // sled takes missing files for an empty database; the digests are written before CURRENT is.
+        if stored_digests(&*engine)?.is_none() {
+            return Err(Fault::corrupt("the state", format!("the files in {} are missing", path.display())));
+        }
+        self.uses(number, &engine);
+        Ok(engine)
+    }
+
+    /// Makes an empty state and then CURRENT. What an interrupted attempt left is removed, after a look whether CURRENT
+    /// has perhaps been lost instead.
+    fn make_first(&self, leftovers: &[u64]) -> Result<Arc<dyn Engine>, Fault> {
+        for number in leftovers {
+            let path = self.generation_path(*number);
+            if has_records(&*self.open_engine(*number)?)? {
+                let detail = format!("CURRENT is missing, and {} has records", path.display());
+                return Err(Fault::corrupt("the state", detail));
+            }
+            fs::remove_dir_all(&path).map_err(|error| Fault::io("remove", &path, error))?;
+        }
+        let mut first = self.create()?;
+        let mut batch = Batch::default();
+        put_digests(&mut batch, &Digests::default());
+        first.engine.commit(batch)?;
+        first.engine.flush()?;
+        self.adopt(&first)?;
+        first.adopted = true;
+        Ok(first.engine.clone())
+    }
+
+    fn open_engine(&self, number: u64) -> Result<Arc<dyn Engine>, Fault> {
+        let path = self.generation_path(number);
+        let engine = Arc::new(SledEngine::open(&path, self.cache_bytes)?);
+        Ok(Arc::new(WriteBehind::open(engine, &path)?))
+    }
+
+    fn uses(&self, number: u64, engine: &Arc<dyn Engine>) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some((number, Arc::downgrade(engine)));
+    }
+
+    fn generation_path(&self, number: u64) -> PathBuf {
+        self.path.join(format!("gen-{number}"))
+    }
+}
+
+impl Home for Directory {
+    fn create(&self) -> Result<Generation, Fault> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        Ok(Generation { number, engine: self.open_engine(number)?, adopted: false })
+    }
+
+    fn adopt(&self, generation: &Generation) -> Result<(), Fault> {
+        // The engine's own flush covers its records, not the other files beside them.
+        sync_all_in(&self.generation_path(generation.number))?;
+        sync(&self.path)?;
+        replace(&self.path, "CURRENT", &format!("gen-{}\n", generation.number))?;
+        self.uses(generation.number, &generation.engine);
+        Ok(())
+    }
+
+    fn close(&self) -> Result<(), Fault> {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*current {
+            // What is to be applied again must not be overlooked.
+            Some((number, _)) if !has_redo(&self.generation_path(*number)) => {
+                replace(&self.path, "FORMAT", SETTLED)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn spill_dir(&self) -> PathBuf {
+        self.path.clone()
+    }
+}
+
+impl Drop for Directory {
+    /// Says that the state is closed, if it is: its engine is gone.
+    fn drop(&mut self) {
+        let current = self.current.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let is_gone = current.as_ref().is_some_and(|(_, engine)| engine.strong_count() == 0);
+        if is_gone && let Err(fault) = self.close() {
+            tracing::warn!(%fault, "the state is closed and not marked as such: only this version will open it");
+        }
+    }
+}
+
+/// The engine's own files, by the beginnings of their names.
+const BARE_FILES: [&str; 4] = ["blobs", "conf", "db", "snap."];
+/// There while bare files are being moved: a crash in between is gone on with.
+const ADOPTING: &str = "ADOPTING";
+
+/// Moves the files of an engine that was opened right in this directory into a first generation, and says so in
+/// `CURRENT`. `FORMAT` is written with it, and the mark that began it is removed last.
+fn adopt_bare_files(directory: &Path) -> Result<(), Fault> {
+    let mark = directory.join(ADOPTING);
+    if !mark.exists() {
+        if !directory.join("db").exists() || directory.join("FORMAT").exists() {
+            return Ok(());
+        }
+        replace(directory, ADOPTING, "gen-1\n")?;
+    }
+    let first = directory.join("gen-1");
+    fs::create_dir_all(&first).map_err(|error| Fault::io("create", &first, error))?;
+    for entry in fs::read_dir(directory).map_err(|error| Fault::io("list", directory, error))? {
+        let name = entry.map_err(|error| Fault::io("list", directory, error))?.file_name();
+        let is_bare = |name: &str| BARE_FILES.iter().any(|bare| name.starts_with(bare));
+        if name.to_str().is_some_and(is_bare) {
+            let (from, to) = (directory.join(&name), first.join(&name));
+            fs::rename(&from, &to).map_err(|error| Fault::io("move", &from, error))?;
+        }
+    }
+    sync(&first)?;
+    replace(directory, "FORMAT", SETTLED)?;
+    replace(directory, "CURRENT", "gen-1\n")?;
+    fs::remove_file(&mark).map_err(|error| Fault::io("remove", &mark, error))?;
+    sync(directory)?;
+    tracing::info!(directory = %directory.display(), "state moved into its first generation");
+    Ok(())
+}
+
+enum Layout {
+    Empty,
+    Known,
+}
+
+fn check_format(directory: &Path) -> Result<Layout, Fault> {
+    let path = directory.join("FORMAT");
+    match fs::read_to_string(&path) {
+        Ok(found) if found == SETTLED || found == UNSETTLED => Ok(Layout::Known),
+        Ok(found) => Err(Fault::UnknownFormat { path, found, known: UNSETTLED }),
+        Err(error) if error.kind() == ErrorKind::InvalidData => {
+            Err(Fault::UnknownFormat { path, found: "bytes that are no text".to_owned(), known: UNSETTLED })
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            if directory.join("CURRENT").exists() || !generations(directory)?.is_empty() {
+                return Err(Fault::corrupt("the state", format!("{} is missing", path.display())));
+            }
+            Ok(Layout::Empty)
+        }
+        Err(error) => Err(Fault::io("read", &path, error)),
+    }
+}
+
+fn read_current(directory: &Path) -> Result<Option<u64>, Fault> {
+    let path = directory.join("CURRENT");
+    match fs::read_to_string(&path) {
+        Ok(text) => match text.strip_suffix('\n').and_then(generation_number) {
+            Some(number) => Ok(Some(number)),
+            None => {
+                Err(Fault::corrupt("the state", format!("{} does not name a generation", path.display())))
+            }
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Fault::io("read", &path, error)),
+    }
+}
+
+/// The numbers of all generations in a directory.
+fn generations(directory: &Path) -> Result<Vec<u64>, Fault> {
+    let entries = fs::read_dir(directory).map_err(|error| Fault::io("list", directory, error))?;
+    let mut numbers = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| Fault::io("list", directory, error))?;
+        numbers.extend(entry.file_name().to_str().and_then(generation_number));
+    }
+    Ok(numbers)
+}
+
+fn generation_number(name: &str) -> Option<u64> {
+    name.strip_prefix("gen-")?.parse().ok()
+}
+
+fn lock(directory: &Path) -> Result<File, Fault> {
+    let path = directory.join("LOCK");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| Fault::io("open", &path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Fault::InUse { path: directory.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(Fault::io("lock", &path, error)),
+    }
+}
+
+/// Replaces a small file so that after a crash it has its old contents or its new ones.
+fn replace(directory: &Path, name: &str, contents: &str) -> Result<(), Fault> {
+    let (path, temporary) = (directory.join(name), directory.join(format!("{name}.new")));
+    let written = File::create(&temporary).and_then(|mut file| {
+        file.write_all(contents.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|error| Fault::io("write", &temporary, error))?;
+    fs::rename(&temporary, &path).map_err(|error| Fault::io("replace", &path, error))?;
+    sync(directory)
+}
+
+/// Makes a directory durable, with the files and directories in it.
+fn sync_all_in(directory: &Path) -> Result<(), Fault> {
+    for entry in fs::read_dir(directory).map_err(|error| Fault::io("list", directory, error))? {
+        sync(&entry.map_err(|error| Fault::io("list", directory, error))?.path())?;
+    }
+    sync(directory)
+}
+
+fn sync(path: &Path) -> Result<(), Fault> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(|error| Fault::io("sync", path, error))
+}

@@ -1,0 +1,304 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::WriteBehind;
+use super::writer::Limits;
+use crate::engine::{Batch, Direction, Engine, KeyRange, Raw, Scan};
+use crate::fault::Fault;
+use crate::memory::MemoryEngine;
+
+type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+type Change = (u8, Option<u8>);
+
+const NEVER: Duration = Duration::from_secs(3600);
+
+/// Generations of so many bytes: 1 writes each batch at once.
+fn limits(generation_bytes: usize) -> Limits {
+    Limits { generation_bytes, most_bytes: generation_bytes * 4, max_age: NEVER }
+}
+
+fn open(engine: &Arc<MemoryEngine>, directory: &Path, generation_bytes: usize) -> WriteBehind {
+    WriteBehind::open_with(engine.clone(), directory, limits(generation_bytes)).unwrap()
+}
+
+fn batch(changes: &[Change]) -> Batch {
+    // Of several changes of a key the last one counts, as in a transaction.
+    let last: BTreeMap<u8, Option<u8>> = changes.iter().copied().collect();
+    let mut batch = Batch::default();
+    for (key, value) in last {
+        match value {
+            Some(value) => batch.put([key].as_slice().into(), [value].as_slice().into()),
+            None => batch.delete([key].as_slice().into()),
+        }
+    }
+    batch
+}
+
+fn change(model: &mut Model, changes: &[Change]) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => model.insert(vec![*key], vec![*value]),
+            None => model.remove(&vec![*key]),
+        };
+    }
+}
+
+fn all(engine: &dyn Engine, direction: Direction) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let bytes = |record: Result<(Raw, Raw), Fault>| record.map(|(key, value)| (key.to_vec(), value.to_vec()));
+    engine.scan(KeyRange::everything(), direction).map(bytes).collect::<Result<_, _>>().unwrap()
+}
+
+fn changes() -> impl Strategy<Value = Vec<Vec<Change>>> {
+    let change = (any::<u8>(), prop::option::weighted(0.7, any::<u8>()));
+    prop::collection::vec(prop::collection::vec(change, 1..20), 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn it_is_the_map_that_was_committed(runs in changes(), generation_bytes in 1usize..6_000) {
+        let (directory, beneath) = (tempfile::tempdir().unwrap(), Arc::new(MemoryEngine::new()));
+        let engine = open(&beneath, directory.path(), generation_bytes);
+        let mut model = Model::new();
+        for (turn, changes) in runs.iter().enumerate() {
+            engine.make_room().unwrap();
+            engine.commit(batch(changes)).unwrap();
+            change(&mut model, changes);
+            if turn % 7 == 3 {
+                engine.flush().unwrap();
+            }
+            for key in 0..=u8::MAX {
+                let found = engine.get(&[key]).unwrap();
+                prop_assert_eq!(found.as_deref(), model.get(&vec![key]).map(Vec::as_slice));
+            }
+            let expect: Vec<_> = model.clone().into_iter().collect();
+            prop_assert_eq!(&all(&engine, Direction::Forward), &expect);
+            let mut reversed = all(&engine, Direction::Reverse);
+            reversed.reverse();
+            prop_assert_eq!(&reversed, &expect);
+        }
+        drop(engine);
+        let expect: Vec<_> = model.into_iter().collect();
+        prop_assert_eq!(all(&*beneath, Direction::Forward), expect, "closing brings everything beneath");
+        prop_assert!(!super::has_redo(directory.path()));
+    }
+
+    #[test]
+    fn after_a_crash_it_is_one_of_the_states_that_were_there(
+        runs in changes(),
+        breaks_after in 0usize..400,
+        survivors in 0usize..400,
+    ) {
+        let (directory, beneath) = (tempfile::tempdir().unwrap(), Arc::new(MemoryEngine::with_crashes()));
+        let breaking = Arc::new(Breaking { beneath: beneath.clone(), left: AtomicUsize::new(breaks_after) });
+        let engine = WriteBehind::open_with(breaking, directory.path(), limits(1_500)).unwrap();
+        let mut states = vec![Model::new()];
+        let mut flushed = 0;
+        for (turn, changes) in runs.iter().enumerate() {
+            if engine.make_room().is_err() {
+                break;
+            }
+            engine.commit(batch(changes)).unwrap();
+            let mut model = states.last().unwrap().clone();
+            change(&mut model, changes);
+            states.push(model);
+            if turn % 5 == 4 {
+                match engine.flush() {
+                    Ok(()) => flushed = states.len() - 1,
+                    Err(_) => break,
+                }
+            }
+        }
+        engine.retire();
+        drop(engine);
+        beneath.crash(survivors);
+        let engine = open(&beneath, directory.path(), 1 << 20);
+        let found: Model = all(&engine, Direction::Forward).into_iter().collect();
+        prop_assert!(
+            states[flushed..].contains(&found),
+            "of {} states, {flushed} flushed, none is {found:?}", states.len(),
+        );
+    }
+}
+
+/// Fails for good after so many writes.
+struct Breaking {
+    beneath: Arc<MemoryEngine>,
+    left: AtomicUsize,
+}
+
+impl Breaking {
+    fn turn(&self) -> Result<(), Fault> {
+        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map(drop).map_err(|_| Fault::Engine { doing: "write", detail: "it broke".to_owned() })
+    }
+}
+
+impl Engine for Breaking {
+    fn get(&self, key: &[u8]) -> Result<Option<Raw>, Fault> {
+        self.beneath.get(key)
+    }
+
+    fn scan<'a>(&'a self, range: KeyRange, direction: Direction) -> Scan<'a> {
+        self.beneath.scan(range, direction)
+    }
+
+    fn write(&self, key: &Raw, value: Option<&Raw>) -> Result<(), Fault> {
+        self.turn()?;
+        self.beneath.write(key, value)
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), Fault> {
+        self.turn()?;
+        self.beneath.commit(batch)
+    }
+
+    fn flush(&self) -> Result<(), Fault> {
+        self.turn()?;
+        self.beneath.flush()
+    }
+
+    fn size_bytes(&self) -> Result<u64, Fault> {
+        self.beneath.size_bytes()
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    fn retire(&self) {}
+}
+
+#[test]
+fn a_failure_beneath_is_told_to_whoever_commits_or_flushes() {
+    let (directory, beneath) = (tempfile::tempdir().unwrap(), Arc::new(MemoryEngine::new()));
+    let breaking = Arc::new(Breaking { beneath, left: AtomicUsize::new(0) });
+    let engine = WriteBehind::open_with(breaking, directory.path(), limits(1)).unwrap();
+    engine.commit(batch(&[(1, Some(1))])).unwrap();
+    // The first flush may find its redo file durable before the engine beneath is met.
+    while engine.flush().is_ok() {
+        std::thread::yield_now();
+    }
+    assert_eq!(engine.make_room().unwrap_err().code(), "storage_engine");
+    assert_eq!(engine.get(&[1]).unwrap().as_deref(), Some(&[1][..]));
+}
+
+#[test]
+fn a_walk_never_misses_what_nobody_changes() {
+    const STAYING: u8 = 100;
+    let (directory, beneath) = (tempfile::tempdir().unwrap(), Arc::new(MemoryEngine::new()));
+    let engine = open(&beneath, directory.path(), 40_000);
+    let key = |kind: u8, number: u16| [&number.to_be_bytes()[..], &[kind]].concat();
+    let commit = |kind: u8, numbers: std::ops::Range<u16>| {
+        let mut batch = Batch::default();
+        numbers.for_each(|number| batch.put(key(kind, number).into(), [kind].as_slice().into()));
+        engine.make_room().unwrap();
+        engine.commit(batch).unwrap();
+    };
+    const NUMBERS: u16 = 1_000;
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Others come between those that stay, and everything moves beneath again and again.
+            for turn in 0u16.. {
+                if ended.load(Ordering::Relaxed) {
+                    return;
+                }
+                let first = turn.wrapping_mul(37) % NUMBERS;
+                commit((turn % 90) as u8, first..(first + 60).min(NUMBERS));
+            }
+        });
+        for walk in 0..60 {
+            let kind = STAYING + walk;
+            commit(kind, 0..NUMBERS);
+            let direction = if walk % 2 == 0 { Direction::Forward } else { Direction::Reverse };
+            let keys: Vec<_> =
+                engine.scan(KeyRange::everything(), direction).map(|record| record.unwrap().0).collect();
+            assert!(keys.is_sorted_by(|a, b| (a < b) == (direction == Direction::Forward)), "walk {walk}");
+            for kind in STAYING..=kind {
+                let found = keys.iter().filter(|key| key[2] == kind).count();
+                assert_eq!(found, NUMBERS as usize, "walk {walk}");
+            }
+        }
+        ended.store(true, Ordering::Relaxed);
+    });
+}
+
+/// Writes only while the gate is open.
+struct Gated {
+    beneath: MemoryEngine,
+    gate: std::sync::Mutex<mpsc::Receiver<()>>,
+}
+
+impl Engine for Gated {
+    fn get(&self, key: &[u8]) -> Result<Option<Raw>, Fault> {
+        self.beneath.get(key)
+    }
+
+    fn scan<'a>(&'a self, range: KeyRange, direction: Direction) -> Scan<'a> {
+        self.beneath.scan(range, direction)
+    }
+
+    fn write(&self, key: &Raw, value: Option<&Raw>) -> Result<(), Fault> {
+        // Waits for the first word; once the other end is gone it is open for good.
+        let _ = self.gate.lock().unwrap().recv();
+        self.beneath.write(key, value)
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), Fault> {
+        self.beneath.commit(batch)
+    }
+
+    fn flush(&self) -> Result<(), Fault> {
+        self.beneath.flush()
+    }
+
+    fn size_bytes(&self) -> Result<u64, Fault> {
+        self.beneath.size_bytes()
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    fn retire(&self) {}
+}
+
+#[test]
+fn whoever_commits_waits_while_too_much_is_pending() {
+    let directory = tempfile::tempdir().unwrap();
+    let (gate, opened) = mpsc::channel();
+    let beneath = Gated { beneath: MemoryEngine::new(), gate: std::sync::Mutex::new(opened) };
+    let engine = WriteBehind::open_with(Arc::new(beneath), directory.path(), limits(1_000)).unwrap();
+    let done = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for turn in 0..=u8::MAX {
+                engine.make_room().unwrap();
+                engine.commit(batch(&[(turn, Some(turn))])).unwrap();
+                done.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        // As long as nothing gets through, so many are taken in and no more.
+        let mut before = 0;
+        loop {
+            std::thread::sleep(Duration::from_millis(100));
+            let now = done.load(Ordering::SeqCst);
+            if now > 0 && now == before {
+                break;
+            }
+            before = now;
+        }
+        assert!(before < 200, "{before} commits of about 100 bytes each did not wait");
+        assert!(engine.shared.pending().young_bytes() < 4_000 + 200);
+        drop(gate);
+    });
+    assert_eq!(done.load(Ordering::SeqCst), 256);
+}

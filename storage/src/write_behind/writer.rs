@@ -1,0 +1,223 @@
+//! The thread that brings pending changes into the engine, and those who wait for it.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use crate::engine::{Batch, Engine};
+use crate::fault::Fault;
+
+use super::pending::Pending;
+use super::redo::Redo;
+
+/// When generations are written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// How large a generation grows before it is written, in bytes. The larger, the more often a hot record is written
+    /// once instead of many times; and the more of the log is replayed after a crash.
+    pub(super) generation_bytes: usize,
+    /// How large it may grow while the one before is still being written; then commits wait.
+    pub(super) most_bytes: usize,
+    /// How old it may grow, so that a shop with little to do has little to replay either.
+    pub(super) max_age: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { generation_bytes: 16 << 20, most_bytes: 64 << 20, max_age: Duration::from_secs(10) }
+    }
+}
+
+/// What the engine's users and the thread share.
+pub(super) struct Shared {
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) redo: Redo,
+    limits: Limits,
+    pending: RwLock<Pending>,
+    turn: Mutex<Turn>,
+    /// Told at every change of `turn`.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Turn {
+    /// Somebody wants the young generation to be written now.
+    is_wanted: bool,
+    /// The thread shall end when everything is written.
+    is_stopping: bool,
+    /// The thread shall end at once.
+    is_retired: bool,
+    /// The last generation that is durable, by number.
+    durable: u64,
+    /// The thread has ended.
+    has_ended: bool,
+    /// Why the thread has ended, if it could not go on.
+    failed: Option<String>,
+}
+
+impl Shared {
+    pub(super) fn new(engine: Arc<dyn Engine>, redo: Redo, limits: Limits) -> Shared {
+        let (pending, turn, changed) = (RwLock::default(), Mutex::default(), Condvar::new());
+        Shared { engine, redo, limits, pending, turn, changed }
+    }
+
+    pub(super) fn pending(&self) -> RwLockReadGuard<'_, Pending> {
+        // A batch is added whole or, after a panic, the process goes: nothing is left half done.
+        self.pending.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn commit(&self, batch: Batch) -> Result<(), Fault> {
+        let (before, after) = {
+            let mut pending = self.pending_mut();
+            let before = pending.young_bytes();
+            pending.add(batch);
+            (before, pending.young_bytes())
+        };
+        let full = self.limits.generation_bytes;
+        if before < full && after >= full {
+            self.turn().is_wanted = true;
+            self.changed.notify_all();
+        }
+        Ok(())
+    }
+
+    /// Waits while too much is pending.
+    pub(super) fn make_room(&self) -> Result<(), Fault> {
+        let mut turn = self.turn();
+        loop {
+            still_writing(&turn)?;
+            if turn.is_stopping {
+                return Err(Fault::Engine { doing: "take more in", detail: "it is closed".to_owned() });
+            }
+            // The thread takes the two locks one after the other, never this one within the other.
+            if self.pending().young_bytes() < self.limits.most_bytes {
+                return Ok(());
+            }
+            turn.is_wanted = true;
+            self.changed.notify_all();
+            turn = self.wait(turn);
+        }
+    }
+
+    /// Returns when everything committed before is durable.
+    pub(super) fn flush(&self) -> Result<(), Fault> {
+        let mut turn = self.turn();
+        let target = {
+            let pending = self.pending();
+            pending.rotations + u64::from(pending.has_young())
+        };
+        while turn.durable < target {
+            still_writing(&turn)?;
+            turn.is_wanted = true;
+            self.changed.notify_all();
+            turn = self.wait(turn);
+        }
+        still_writing(&turn)
+    }
+
+    /// Tells the thread to end: after everything is written, or at once.
+    pub(super) fn stop(&self, at_once: bool) {
+        let mut turn = self.turn();
+        turn.is_stopping = true;
+        turn.is_retired = at_once;
+        self.changed.notify_all();
+    }
+
+    /// Waits until the thread has ended.
+    pub(super) fn ended(&self) -> Result<(), Fault> {
+        let mut turn = self.turn();
+        while !turn.has_ended {
+            turn = self.wait(turn);
+        }
+        still_writing(&turn)
+    }
+
+    /// The thread.
+    pub(super) fn run(&self) {
+        // Also when this panics: whoever waits must not wait for ever.
+        let _ended = Ended(self);
+        let mut failed = None;
+        while failed.is_none() && self.is_told_to_write() {
+            failed = self.write_generation().err();
+        }
+        if let Some(fault) = &failed {
+            tracing::error!(%fault, code = fault.code(), "the state cannot be written");
+        }
+        self.turn().failed = failed.map(|fault| fault.to_string());
+    }
+
+    /// Waits until there is something to write; `false` when the thread shall end.
+    fn is_told_to_write(&self) -> bool {
+        let mut turn = self.turn();
+        loop {
+            if turn.is_retired {
+                return false;
+            }
+            let has_young = self.pending().has_young();
+            if turn.is_stopping {
+                return has_young;
+            }
+            if std::mem::take(&mut turn.is_wanted) && has_young {
+                return true;
+            }
+            let waited = self.changed.wait_timeout(turn, self.limits.max_age);
+            let (next, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            turn = next;
+            turn.is_wanted |= waited.timed_out();
+        }
+    }
+
+    fn write_generation(&self) -> Result<(), Fault> {
+        let (changes, number) = {
+            let mut pending = self.pending_mut();
+            (pending.rotate(), pending.rotations)
+        };
+        self.redo.write(&changes)?;
+        self.turn().durable = number;
+        self.changed.notify_all();
+        for (key, value) in &*changes {
+            self.engine.write(key, value.as_ref())?;
+        }
+        self.engine.flush()?;
+        self.redo.remove()?;
+        // Freed without the lock.
+        let settled = self.pending_mut().settle();
+        drop((changes, settled));
+        Ok(())
+    }
+
+    fn pending_mut(&self) -> RwLockWriteGuard<'_, Pending> {
+        self.pending.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'t>(&self, turn: MutexGuard<'t, Turn>) -> MutexGuard<'t, Turn> {
+        self.changed.wait(turn).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells that the thread has ended.
+struct Ended<'a>(&'a Shared);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        let mut turn = self.0.turn();
+        turn.has_ended = true;
+        if std::thread::panicking() {
+            turn.failed = Some("the thread that writes it has panicked".to_owned());
+        }
+        drop(turn);
+        self.0.changed.notify_all();
+    }
+}
+
+fn still_writing(turn: &Turn) -> Result<(), Fault> {
+    match &turn.failed {
+        None => Ok(()),
+        Some(why) => {
+            Err(Fault::Engine { doing: "bring committed records into its files", detail: why.clone() })
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Kill -9 at any moment under load: every acknowledged order is there, none is half, no card is charged twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use shopnode_tests::{Api, Dev, api, orders, wait};
+
+const ROUNDS: usize = 4;
+const BUYERS: usize = 6;
+const SKUS: [&str; 3] = ["TEA-1", "TEA-2", "TEA-3"];
+
+/// What one buyer knows: orders that were acknowledged, and the requests that never got an answer.
+#[derive(Default)]
+struct Memory {
+    acknowledged: Vec<(String, String)>,
+    unanswered: Vec<(String, Value)>,
+}
+
+async fn buy(api: Api, number: usize, stop: Arc<AtomicBool>) -> Memory {
+    let mut memory = Memory::default();
+    let mut turn = number;
+    while !stop.load(Ordering::Relaxed) {
+        turn += 1;
+        let body = orders::order(SKUS[turn % SKUS.len()], 1, "sandbox", "card_ok");
+        let key = api::fresh_key();
+        match api.post_with_key("/store/v1/orders", &body, &key).await {
+            Ok(answer) if answer.status == 201 => {
+                let id = answer.json()["id"].as_str().unwrap_or_default().to_owned();
+                memory.acknowledged.push((key, id));
+            }
+            _ => {
+                memory.unanswered.push((key, body));
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+    memory
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_survives_kill_9() -> Result<()> {
+    let mut dev = Dev::empty().await?;
+    let admin = dev.admin();
+    for sku in SKUS {
+        orders::sell(&admin, sku, 1_000_000).await?;
+    }
+    let mut keys_to_ids: BTreeMap<String, String> = BTreeMap::new();
+    for round in 0..ROUNDS {
+        let stop = Arc::new(AtomicBool::new(false));
+        let buyers: Vec<_> =
+            (0..BUYERS).map(|number| tokio::spawn(buy(admin.clone(), number, stop.clone()))).collect();
+        // A different moment each round; what matters is that work is under way.
+        tokio::time::sleep(Duration::from_millis(400 + 270 * round as u64)).await;
+        dev.kill_node().await?;
+        stop.store(true, Ordering::Relaxed);
+        let mut memories = Vec::new();
+        for buyer in buyers {
+            memories.push(buyer.await?);
+        }
+        dev.run_node().await?;
+        let acknowledged: usize = memories.iter().map(|memory| memory.acknowledged.len()).sum();
+        anyhow::ensure!(
+            acknowledged > 0,
+            "round {round} is vacuous: nothing was acknowledged before the kill"
+        );
+        for memory in memories {
+            keys_to_ids.extend(memory.acknowledged);
+            // Whoever got no answer repeats the request with its key: it is carried out once, whatever happened.
+            for (key, body) in memory.unanswered.into_iter().take(20) {
+                let answer = admin.post_with_key("/store/v1/orders", &body, &key).await?.expect(201)?;
+                let id = answer["id"].as_str().context("an id")?.to_owned();
+                keys_to_ids.insert(key, id);
+            }
+        }
+    }
+
+    let ids: BTreeSet<&String> = keys_to_ids.values().collect();
+    assert_eq!(ids.len(), keys_to_ids.len(), "two keys share an order");
+    for id in &ids {
+        orders::settled(&admin, id, "open", "paid").await?;
+    }
+    every_order_is_charged_once(&dev, &admin).await?;
+    for sku in SKUS {
+        stock_is_the_sum_of_its_movements(&admin, sku).await?;
+    }
+    the_digest_survives(&mut dev, &admin).await
+}
+
+/// The sandbox's ledger is the judge: one charge for each paid order, of its total, and none besides.
+async fn every_order_is_charged_once(dev: &Dev, admin: &Api) -> Result<()> {
+    let mut charged: BTreeMap<String, i64> = BTreeMap::new();
+    for entry in orders::ledger(dev).await? {
+        if entry["kind"] == "capture" || entry["kind"] == "charge" {
+            let order = entry["metadata"]["order"].as_str().context("the order's id")?.to_owned();
+            let amount = entry["amount"].as_i64().context("an amount")?;
+            anyhow::ensure!(
+                charged.insert(order.clone(), amount).is_none(),
+                "{order} was charged twice: {entry:#}"
+            );
+        }
+    }
+    let mut cursor = String::new();
+    let mut paid = 0;
+    loop {
+        let page = admin.get(&format!("/admin/v1/orders?limit=100{cursor}")).await?.expect(200)?;
+        for order in page["data"].as_array().context("a list")? {
+            let id = order["id"].as_str().context("an id")?;
+            if order["payment_status"] == "paid" {
+                paid += 1;
+                assert_eq!(charged.get(id).copied(), order["total"]["amount"].as_i64(), "{order:#}");
+            }
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(charged.len(), paid, "a card was charged for an order that is not paid");
+    Ok(())
+}
+
+async fn stock_is_the_sum_of_its_movements(admin: &Api, sku: &str) -> Result<()> {
+    let stock = orders::stock(admin, sku).await?;
+    let (mut on_hand, mut held, mut committed) = (0, 0, 0);
+    let mut cursor = String::new();
+    loop {
+        let page = admin
+            .get(&format!("/admin/v1/stock/movements?sku={sku}&limit=100{cursor}"))
+            .await?
+            .expect(200)?;
+        for movement in page["data"].as_array().context("a list")? {
+            on_hand += movement["change"]["on_hand"].as_i64().context("on_hand")?;
+            held += movement["change"]["held"].as_i64().context("held")?;
+            committed += movement["change"]["committed"].as_i64().context("committed")?;
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(
+        (stock["on_hand"].as_i64(), stock["held"].as_i64(), stock["committed"].as_i64()),
+        (Some(on_hand), Some(held), Some(committed)),
+        "{sku}: {stock:#}"
+    );
+    Ok(())
+}
+
+async fn the_digest_survives(dev: &mut Dev, admin: &Api) -> Result<()> {
+    // Quiet: two readings in a row agree. Workers may still be writing what the last orders led to.
+    let before = wait::until("the shop to be quiet", Duration::from_secs(60), || async {
+        let first = orders::shop_digests(admin).await.ok()?;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        (orders::shop_digests(admin).await.ok()? == first).then_some(first)
+    })
+    .await?;
+    dev.kill_node().await?;
+    dev.run_node().await?;
+    let after = orders::shop_digests(admin).await?;
+    assert_eq!(before, after, "the state replayed from the log is another one");
+    Ok(())
+}
