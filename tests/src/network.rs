@@ -31,7 +31,8 @@ pub struct Network {
 impl Network {
     fn new() -> Result<Network> {
         ip(&["link", "set", "lo", "up"])?;
-        ip(&["link", "add", "br0", "type", "bridge"])?;
+        // With snooping the bridge itself speaks IGMP (RFC 4286: it joins the group of all snoopers), at moments of its own.
+        ip(&["link", "add", "br0", "type", "bridge", "mcast_snooping", "0"])?;
         ip(&["address", "add", "10.77.0.1/24", "dev", "br0"])?;
         ip(&["link", "set", "br0", "up"])?;
         Ok(Network { next: Arc::new(AtomicU8::new(11)) })
