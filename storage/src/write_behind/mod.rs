@@ -12,6 +12,7 @@
 //!                                                       └ durable from here on
 //! ```
 
+mod hot;
 mod pending;
 mod redo;
 mod walk;
@@ -28,6 +29,7 @@ use std::thread::JoinHandle;
 use crate::engine::{Batch, Direction, Engine, KeyRange, Raw, Scan};
 use crate::fault::Fault;
 
+use hot::Lookup;
 use redo::Redo;
 use walk::Walk;
 use writer::{Limits, Shared};
@@ -77,9 +79,18 @@ impl Engine for WriteBehind {
     fn get(&self, key: &[u8]) -> Result<Option<Raw>, Fault> {
         // What is pending is looked at first: it leaves memory only after it has arrived beneath.
         let pending = self.shared.pending().get(key);
-        match pending {
-            Some(change) => Ok(change),
-            None => self.shared.engine.get(key),
+        if let Some(change) = pending {
+            return Ok(change);
+        }
+        match self.shared.hot.get(key) {
+            Lookup::Kept(value) => Ok(Some(value)),
+            Lookup::Ask(ticket) => {
+                let found = self.shared.engine.get(key)?;
+                if let Some(value) = &found {
+                    self.shared.hot.keep(&ticket, key, value);
+                }
+                Ok(found)
+            }
         }
     }
 

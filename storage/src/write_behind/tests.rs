@@ -231,6 +231,43 @@ fn a_walk_never_misses_what_nobody_changes() {
     });
 }
 
+#[test]
+fn what_was_read_once_is_never_read_older() {
+    const KEYS: u8 = 3;
+    let (directory, beneath) = (tempfile::tempdir().unwrap(), Arc::new(MemoryEngine::new()));
+    let engine = open(&beneath, directory.path(), 300);
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for turn in 0u32..3_000 {
+                let mut batch = Batch::default();
+                batch.put(
+                    [(turn % u32::from(KEYS)) as u8].as_slice().into(),
+                    turn.to_be_bytes().as_slice().into(),
+                );
+                engine.make_room().unwrap();
+                engine.commit(batch).unwrap();
+            }
+            ended.store(true, Ordering::Relaxed);
+        });
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut last = [0; KEYS as usize];
+                while !ended.load(Ordering::Relaxed) {
+                    for key in 0..KEYS {
+                        let found = engine.get(&[key]).unwrap();
+                        let found =
+                            found.map_or(0, |value| u32::from_be_bytes(value.as_ref().try_into().unwrap()));
+                        let last = &mut last[usize::from(key)];
+                        assert!(found >= *last, "key {key}: {found} after {last}");
+                        *last = found;
+                    }
+                }
+            });
+        }
+    });
+}
+
 /// Writes only while the gate is open.
 struct Gated {
     beneath: MemoryEngine,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::engine::{Batch, Engine};
 use crate::fault::Fault;
 
+use super::hot::Hot;
 use super::pending::Pending;
 use super::redo::Redo;
 
@@ -31,6 +32,7 @@ impl Default for Limits {
 pub(super) struct Shared {
     pub(super) engine: Arc<dyn Engine>,
     pub(super) redo: Redo,
+    pub(super) hot: Hot,
     limits: Limits,
     pending: RwLock<Pending>,
     turn: Mutex<Turn>,
@@ -56,8 +58,9 @@ struct Turn {
 
 impl Shared {
     pub(super) fn new(engine: Arc<dyn Engine>, redo: Redo, limits: Limits) -> Shared {
-        let (pending, turn, changed) = (RwLock::default(), Mutex::default(), Condvar::new());
-        Shared { engine, redo, limits, pending, turn, changed }
+        let (hot, pending, turn, changed) =
+            (Hot::default(), RwLock::default(), Mutex::default(), Condvar::new());
+        Shared { engine, redo, hot, limits, pending, turn, changed }
     }
 
     pub(super) fn pending(&self) -> RwLockReadGuard<'_, Pending> {
@@ -179,6 +182,7 @@ impl Shared {
         }
         self.engine.flush()?;
         self.redo.remove()?;
+        self.hot.arrived(&changes);
         // Freed without the lock.
         let settled = self.pending_mut().settle();
         drop((changes, settled));
