@@ -48,14 +48,17 @@ pub struct ParseIdError {
     prefix: &'static str,
 }
 
-fn encode(bytes: &[u8; 16]) -> String {
+/// Writes the 26 characters behind the prefix in `text`, which is that much longer than the prefix.
+fn encode<'a>(prefix: &str, bytes: &[u8; 16], text: &'a mut [u8]) -> &'a str {
+    let (head, digits) = text.split_at_mut(prefix.len());
+    head.copy_from_slice(prefix.as_bytes());
     let mut value = u128::from_be_bytes(*bytes);
-    let mut out = [0u8; ENCODED_LEN];
-    for slot in out.iter_mut().rev() {
+    for slot in digits.iter_mut().rev() {
         *slot = ALPHABET[(value & 31) as usize];
         value >>= 5;
     }
-    out.iter().map(|byte| char::from(*byte)).collect()
+    // Prefix and alphabet are ASCII.
+    std::str::from_utf8(text).unwrap_or_default()
 }
 
 fn decode(text: &str) -> Option<[u8; 16]> {
@@ -102,7 +105,7 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}{}", $prefix, encode(&self.0))
+                f.write_str(encode($prefix, &self.0, &mut [0; $prefix.len() + ENCODED_LEN]))
             }
         }
 
@@ -122,7 +125,8 @@ macro_rules! id {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 if serializer.is_human_readable() {
-                    serializer.collect_str(self)
+                    let mut text = [0; $prefix.len() + ENCODED_LEN];
+                    serializer.serialize_str(encode($prefix, &self.0, &mut text))
                 } else {
                     self.0.serialize(serializer)
                 }

@@ -33,13 +33,35 @@ impl Timestamp {
     }
 }
 
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// `YYYY-MM-DDTHH:MM:SS.mmmZ`.
+const TEXT_LEN: usize = 24;
+
+impl Timestamp {
+    fn write(self, text: &mut [u8; TEXT_LEN]) -> &str {
         let (days, of_day) = ((self.0 / 86_400_000) as i64, self.0 % 86_400_000);
         let (year, month, day) = civil_from_days(days);
-        let (hour, minute, second, millis) =
-            (of_day / 3_600_000, of_day / 60_000 % 60, of_day / 1_000 % 60, of_day % 1_000);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+        text.copy_from_slice(b"0000-00-00T00:00:00.000Z");
+        let mut digits = |from: usize, to: usize, mut value: u64| {
+            for digit in text[from..to].iter_mut().rev() {
+                *digit = b'0' + (value % 10) as u8;
+                value /= 10;
+            }
+        };
+        digits(0, 4, year as u64);
+        digits(5, 7, month as u64);
+        digits(8, 10, day as u64);
+        digits(11, 13, of_day / 3_600_000);
+        digits(14, 16, of_day / 60_000 % 60);
+        digits(17, 19, of_day / 1_000 % 60);
+        digits(20, 23, of_day % 1_000);
+        // Digits and marks are ASCII.
+        std::str::from_utf8(text).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.write(&mut [0; TEXT_LEN]))
     }
 }
 
@@ -123,7 +145,7 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
-            serializer.collect_str(self)
+            serializer.serialize_str(self.write(&mut [0; TEXT_LEN]))
         } else {
             self.0.serialize(serializer)
         }
@@ -166,6 +188,7 @@ mod tests {
         check("2000-02-29T12:34:56.789Z", 951_827_696_789);
         check("2026-11-22T15:00:00.5Z", 1_795_359_600_500);
         check("9999-12-31T23:59:59.999Z", MAX_MILLIS);
+        assert_eq!(Timestamp::from_millis(951_827_696_009).to_string(), "2000-02-29T12:34:56.009Z");
     }
 
     #[test]
