@@ -1,9 +1,7 @@
 //! Step 4: who. An access token or an API key in `Authorization: Bearer` (RFC 6750); none is a guest; a bad one is
 //! refused on every route, because whoever sends one does not mean to be a guest.
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Request;
 use http::header::{AUTHORIZATION, HeaderMap};
 use shop::Code;
 
@@ -12,18 +10,21 @@ use super::authorize::unauthenticated;
 use super::balance::PassedOn;
 use super::hygiene::ClientAddress;
 use super::problem::Problem;
-use super::rate_limit;
+use super::rate_limit::Standing;
 use crate::auth::{Principal, verify};
 
-/// Finds out who calls.
-pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
+/// Finds out who calls, and counts the request against the client's limit; what the answer tells of that.
+///
+/// # Errors
+/// `unauthenticated` for bad credentials, `rate_limited` when there were too many.
+pub async fn authenticate(app: &App, request: &mut Request) -> Result<Option<Standing>, Problem> {
     // The token endpoint has credentials of its own in this field, and its own way to refuse them (RFC 6749, 5.2).
     if request.uri().path().starts_with("/oauth/") {
-        return next.run(request).await;
+        return Ok(None);
     }
     // The node that passed a read on has counted its caller.
     let is_counted = request.extensions().get::<PassedOn>().is_some();
-    let principal = match principal(&app, request.headers()).await {
+    let principal = match principal(app, request.headers()).await {
         Ok(principal) => principal,
         Err(problem) => {
             let address = request.extensions().get::<ClientAddress>();
@@ -33,20 +34,13 @@ pub async fn authenticate(State(app): State<App>, mut request: Request, next: Ne
                 }
                 _ => Ok(()),
             };
-            return charged.err().unwrap_or(problem).into_response();
+            return Err(charged.err().unwrap_or(problem));
         }
     };
     let counted = principal.client().filter(|_| !is_counted);
-    let standing = match counted.map(|client| app.rate_limits.charge_client(client)).transpose() {
-        Ok(standing) => standing.flatten(),
-        Err(problem) => return problem.into_response(),
-    };
+    let standing = counted.map(|client| app.rate_limits.charge_client(client)).transpose()?;
     request.extensions_mut().insert(principal);
-    let mut response = next.run(request).await;
-    if let Some(standing) = standing {
-        rate_limit::tell(&standing, response.headers_mut());
-    }
-    response
+    Ok(standing.flatten())
 }
 
 async fn principal(app: &App, headers: &HeaderMap) -> Result<Principal, Problem> {

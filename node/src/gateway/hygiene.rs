@@ -3,9 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Request;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, Version};
 use shop::Code;
@@ -36,16 +34,17 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 const MOST_PROXIES: usize = 16;
 
 /// Refuses or cleans a request.
-pub async fn clean(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    if let Err(problem) = refuse(&request) {
-        return problem.into_response();
-    }
+///
+/// # Errors
+/// `bad_request` and its like for what two readers could understand in two ways.
+pub fn clean(app: &App, request: &mut Request) -> Result<(), Problem> {
+    refuse(request)?;
     let peer =
         request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
     let address = client_address(peer.to_canonical(), request.headers(), &app.http.trusted_proxies);
     request.extensions_mut().insert(ClientAddress(address));
     strip(request.headers_mut());
-    next.run(request).await
+    Ok(())
 }
 
 fn refuse(request: &Request) -> Result<(), Problem> {

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::Uri;
 use http::header::CONTENT_LENGTH;
@@ -29,8 +28,8 @@ pub const BODY_MARGIN: Duration = Duration::from_millis(500);
 pub struct Deadline(pub std::time::Instant);
 
 /// Admits a request within the limits, and gives it a deadline.
-pub async fn limit(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    if let Err(problem) = check_size(&app, &request) {
+pub async fn limit(app: &App, mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
+    if let Err(problem) = check_size(app, &request) {
         return problem.into_response();
     }
     // An operator has to be able to see what is wrong with a node that is overloaded.
@@ -49,7 +48,7 @@ pub async fn limit(State(app): State<App>, mut request: Request, next: Next) -> 
     let start =
         request.extensions().get::<Arrival>().map_or_else(std::time::Instant::now, |arrival| arrival.at);
     request.extensions_mut().insert(Deadline(start + timeout));
-    match tokio::time::timeout(timeout, next.run(request)).await {
+    match tokio::time::timeout(timeout, next(request)).await {
         Ok(response) => response,
         Err(_) => {
             let detail = format!("no answer within {} ms", timeout.as_millis());

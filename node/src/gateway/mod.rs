@@ -45,7 +45,7 @@ pub use document::document;
 pub use hygiene::ClientAddress;
 pub use limits::REQUESTS_AT_ONCE;
 pub use observe::REQUEST_ID;
-pub use pipeline::{Pipeline, pipeline};
+pub use pipeline::Pipeline;
 pub use policy::{Access, Field, Policy};
 pub use problem::{OwnErrorBody, PROBLEM_JSON, Problem};
 pub use query::{PathId, PathIds, Query, form_pairs};

@@ -4,8 +4,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use http::Method;
@@ -32,7 +31,11 @@ pub struct Arrival {
 }
 
 /// Watches over everything below.
-pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub async fn observe(
+    app: &App,
+    mut request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let Ok(id) = fresh_request_id(&app.clock) else {
         tracing::error!("the operating system gives no randomness: requests cannot be named");
         let problem = Problem::new(Code::Internal, "the request could not be named").into_response();
@@ -52,8 +55,8 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     );
     let caller = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     adopt(&span, caller.and_then(parse_traceparent).as_ref());
-    let _under_way = UnderWay::begin(&app);
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
+    let _under_way = UnderWay::begin(app);
+    let answer = AssertUnwindSafe(next(request)).catch_unwind().instrument(span.clone()).await;
     let answer = answer.unwrap_or_else(|_| {
         // What it said was told by the panic hook, at the place where it happened.
         span.in_scope(|| tracing::error!("a handler panicked: the request failed"));
@@ -63,7 +66,7 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     if let Ok(value) = HeaderValue::from_str(&id) {
         answer.headers_mut().insert(REQUEST_ID, value);
     }
-    span.in_scope(|| record(&app, &method, &answer, arrival.at));
+    span.in_scope(|| record(app, &method, &answer, arrival.at));
     answer
 }
 

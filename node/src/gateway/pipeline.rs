@@ -1,33 +1,65 @@
 //! The one way of a request through the gateway, outermost step first.
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
-use tower::ServiceBuilder;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use tower::ServiceExt;
 
 use super::app::App;
+use super::problem::Problem;
 use super::{authenticate, hygiene, limits, observe, rate_limit};
 
-/// A request in, an answer out: always an answer.
-pub type Pipeline = Router;
-
-/// The last of the steps, for reads that another node has passed on after it did the others.
-pub fn for_peers(app: App) -> Router {
-    let (routes, _) = crate::api::router(&app);
-    let known = from_fn_with_state(app.clone(), authenticate::authenticate);
-    Router::new().fallback_service(routes.with_state(app)).layer(known)
+/// A request in, an answer out: always an answer. Cheap to clone.
+///
+/// The steps are functions called one after the other, not layers around each other: a layer copies everything inside
+/// it for every request.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    app: App,
+    /// Each route is wrapped in `route::admit`, which authorizes by scope and checks what the document says of it.
+    routes: Router,
 }
 
-/// Puts the steps together.
-pub fn pipeline(app: App) -> Pipeline {
-    let steps = ServiceBuilder::new()
+impl Pipeline {
+    pub fn new(app: App) -> Self {
+        let (routes, _) = crate::api::router(&app);
+        Self { routes: routes.with_state(app.clone()), app }
+    }
+
+    /// All steps.
+    pub async fn answer(&self, request: Request) -> Response {
         // Names the request, writes problems, logs, counts, and survives panics.
-        .layer(from_fn_with_state(app.clone(), observe::observe))
-        .layer(from_fn_with_state(app.clone(), limits::limit))
-        .layer(from_fn_with_state(app.clone(), hygiene::clean))
-        .layer(from_fn_with_state(app.clone(), rate_limit::admit))
-        .layer(from_fn_with_state(app.clone(), authenticate::authenticate));
-    // Each route is wrapped in `route::admit`, which authorizes by scope and checks what the document says of it.
-    let (routes, _) = crate::api::router(&app);
-    // A router of its own around the routes, so that the steps come before routing and hold for unknown paths too.
-    Router::new().fallback_service(routes.with_state(app)).layer(steps)
+        observe::observe(&self.app, request, async |request| {
+            limits::limit(&self.app, request, async |request| self.admit(request).await).await
+        })
+        .await
+    }
+
+    /// The last of the steps, for reads that another node has passed on after it did the others.
+    pub async fn answer_peer(&self, request: Request) -> Response {
+        self.answer_known(request).await.unwrap_or_else(Problem::into_response)
+    }
+
+    async fn admit(&self, mut request: Request) -> Response {
+        let cleaned = hygiene::clean(&self.app, &mut request);
+        let counted = match cleaned.and_then(|()| rate_limit::admit(&self.app, &request)) {
+            Ok(counted) => counted,
+            Err(problem) => return problem.into_response(),
+        };
+        let mut response = self.answer_known(request).await.unwrap_or_else(Problem::into_response);
+        if let Some(standing) = counted {
+            rate_limit::tell(&standing, response.headers_mut());
+        }
+        response
+    }
+
+    async fn answer_known(&self, mut request: Request) -> Result<Response, Problem> {
+        let counted = authenticate::authenticate(&self.app, &mut request).await?;
+        let answered = self.routes.clone().oneshot(request).await;
+        let mut response = answered.unwrap_or_else(|never| match never {});
+        if let Some(standing) = counted {
+            rate_limit::tell(&standing, response.headers_mut());
+        }
+        Ok(response)
+    }
 }

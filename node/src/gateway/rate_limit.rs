@@ -11,16 +11,15 @@ mod class;
 mod exchange;
 mod keyed;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Request;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use shop::Code;
 use shop::ids::ClientId;
 
 pub use class::RouteClass;
 pub use exchange::exchange;
-use keyed::{Keyed, Standing};
+use keyed::Keyed;
+pub use keyed::Standing;
 
 use super::app::App;
 use super::hygiene::ClientAddress;
@@ -127,28 +126,22 @@ impl RateLimits {
     }
 }
 
-/// Counts a request against its caller's limit.
-pub async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Counts a request against its caller's limit; what the answer tells of it.
+///
+/// # Errors
+/// `rate_limited` when there were too many.
+pub fn admit(app: &App, request: &Request) -> Result<Option<Standing>, Problem> {
     let class = RouteClass::of(request.method(), request.uri().path());
     let address = request.extensions().get::<ClientAddress>().copied();
     let (Some(keyed), Some(address)) = (app.rate_limits.of(class), address) else {
-        return next.run(request).await;
+        return Ok(None);
     };
     let standing = match class {
         RouteClass::Auth => keyed.look(address.into()).map(|()| None),
         _ if request.headers().contains_key(AUTHORIZATION) => Ok(None),
         _ => keyed.charge(address.into()).map(Some),
     };
-    match standing {
-        Err(standing) => refused(standing).into_response(),
-        Ok(standing) => {
-            let mut response = next.run(request).await;
-            if let Some(standing) = standing {
-                tell(&standing, response.headers_mut());
-            }
-            response
-        }
-    }
+    standing.map_err(refused)
 }
 
 /// Writes where the caller stands into an answer.

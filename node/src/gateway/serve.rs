@@ -14,11 +14,10 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tower::Service;
 
 use super::app::App;
 use super::head_guard::{HeadGuard, HeadLimits};
-use super::pipeline::{Pipeline, pipeline};
+use super::pipeline::Pipeline;
 use crate::api::end_lost_jobs;
 use crate::config::Http;
 
@@ -41,7 +40,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
     let limits = head_limits(&app.http);
     let builder = builder(&app.http);
     let lost_jobs = tokio::spawn(end_lost_jobs(app.clone()));
-    let service = pipeline(app);
+    let pipeline = Pipeline::new(app);
     let graceful = GracefulShutdown::new();
     let mut connections = tokio::task::JoinSet::new();
     tokio::pin!(shutdown);
@@ -53,7 +52,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
         };
         let Some((stream, peer, slot)) = accepted else { continue };
         let io = TokioIo::new(HeadGuard::new(stream, limits));
-        let connection = builder.serve_connection(io, for_peer(service.clone(), peer)).into_owned();
+        let connection = builder.serve_connection(io, for_peer(pipeline.clone(), peer)).into_owned();
         let connection = graceful.watch(connection);
         connections.spawn(async move {
             if let Err(error) = connection.await {
@@ -121,7 +120,7 @@ fn builder(http: &Http) -> Builder<TokioExecutor> {
 type Answer = std::pin::Pin<Box<dyn Future<Output = Result<axum::response::Response, Infallible>> + Send>>;
 
 fn for_peer(
-    service: Pipeline,
+    pipeline: Pipeline,
     peer: SocketAddr,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
@@ -133,7 +132,7 @@ fn for_peer(
     hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
-        let mut service = service.clone();
-        Box::pin(async move { service.call(request).await }) as Answer
+        let pipeline = pipeline.clone();
+        Box::pin(async move { Ok(pipeline.answer(request).await) }) as Answer
     })
 }

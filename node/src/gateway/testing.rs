@@ -15,10 +15,9 @@ use shop::payment::http::Providers;
 use shop::user::{self, AddSigningKey, CreateApiKey, CreateClient, Scopes};
 use shop::{Actor, Command, EntryInfo, Envelope, Outcome, Reply, Shop};
 use storage::{Fault, MemoryEngine, Store, View};
-use tower::ServiceExt;
 
 use super::app::{App, Consistency, Core, Parts, Unserved};
-use super::pipeline::{Pipeline, pipeline};
+use super::pipeline::Pipeline;
 use crate::api::SigningSecretsOf;
 use crate::api::cluster::ClusterView;
 use crate::auth::{ApiKeySecret, Keys, Known, changes_signing, new_signing_key};
@@ -235,7 +234,7 @@ impl Bench {
             webhooks: SigningSecretsOf { stripe: Some(signing()), sandbox: None },
         });
         app.jobs.lost_are_ended();
-        let pipeline = pipeline(app.clone());
+        let pipeline = Pipeline::new(app.clone());
         let mut bench = Self { app, core, pipeline, admin: String::new(), _directory: directory };
         let key = new_signing_key(&seal).unwrap();
         bench.run(AddSigningKey { key_id: key.id, public_key: key.public, sealed_private_key: key.sealed });
@@ -289,7 +288,7 @@ impl Bench {
 
     /// Sends a request as it is.
     pub async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.pipeline.clone().oneshot(request).await.unwrap();
+        let response = self.pipeline.answer(request).await;
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         Answer {

@@ -5,7 +5,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use bytes::Bytes;
@@ -13,7 +12,6 @@ use futures::FutureExt;
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use shop::ids::RequestId;
 use tokio::runtime::Handle;
-use tower::ServiceExt;
 use tracing::Instrument;
 use tracing::field::Empty;
 
@@ -23,7 +21,7 @@ use crate::gateway::app::{App, Consistency};
 use crate::gateway::hygiene::ClientAddress;
 use crate::gateway::limits::Deadline;
 use crate::gateway::observe::{Arrival, UnderWay};
-use crate::gateway::{pipeline, problem};
+use crate::gateway::{Pipeline, problem};
 use crate::peers::{MOST_ANSWER_BYTES, Peers, ReadAnswer, ReadQuestion};
 use crate::telemetry::{adopt, parse_traceparent};
 
@@ -37,7 +35,7 @@ pub struct PassedOn;
 /// Answers what is passed on, for as long as it is kept.
 pub struct ForPeers {
     app: App,
-    steps: Router,
+    pipeline: Pipeline,
 }
 
 /// Begins to answer other nodes' reads, on the current runtime, until what is returned is dropped.
@@ -58,7 +56,7 @@ pub fn serve_peers(app: App, peers: &Peers) -> Arc<ForPeers> {
 
 impl ForPeers {
     pub(super) fn new(app: App) -> ForPeers {
-        ForPeers { steps: pipeline::for_peers(app.clone()), app }
+        ForPeers { pipeline: Pipeline::new(app.clone()), app }
     }
 
     /// Answers one read, or says why not.
@@ -84,8 +82,8 @@ impl ForPeers {
         let span = tracing::info_span!("read.for_peer", trace_id = Empty, request_id = %id);
         let caller = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
         adopt(&span, caller.and_then(parse_traceparent).as_ref());
-        let answered = AssertUnwindSafe(self.steps.clone().oneshot(request)).catch_unwind().instrument(span);
-        let Ok(Ok(response)) = answered.await else { return Err("the handler failed".to_owned()) };
+        let answered = AssertUnwindSafe(self.pipeline.answer_peer(request)).catch_unwind().instrument(span);
+        let Ok(response) = answered.await else { return Err("the handler failed".to_owned()) };
         let (parts, body) = problem::render(response, &app.public_base, &id.to_string()).into_parts();
         let load_per_mille = Balance::load_per_mille(&app.metrics).try_into().unwrap_or(u16::MAX);
         Ok(match to_bytes(body, MOST_ANSWER_BYTES).await {
