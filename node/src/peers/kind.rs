@@ -19,3 +19,5 @@ pub const COMPACT: Kind = Kind(8);
 pub const AUTHORITY: Kind = Kind(9);
 /// What a node's clock says: see [`super::clock`].
 pub const CLOCK: Kind = Kind(10);
+/// A channel of commands for the leader: see [`super::courier`].
+pub const SUBMIT_MANY: Kind = Kind(11);

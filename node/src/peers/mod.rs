@@ -6,6 +6,7 @@
 mod authority;
 mod clock;
 mod compact;
+mod courier;
 mod heard;
 mod kind;
 mod read;
@@ -23,6 +24,7 @@ use raft::Host;
 use tokio::time::Instant;
 
 use crate::clock::SystemClock;
+use courier::Couriers;
 use heard::Heard;
 pub use heard::Told;
 use read::AnswerReads;
@@ -60,6 +62,7 @@ struct Shared {
     answer_reads: OnceLock<AnswerReads>,
     hear_compact: OnceLock<HearCompact>,
     tell_authority: OnceLock<TellAuthority>,
+    couriers: Couriers,
     cache: Cache,
     heard: Heard,
     watching: Watching,
@@ -78,6 +81,7 @@ impl Peers {
             answer_reads: OnceLock::new(),
             hear_compact: OnceLock::new(),
             tell_authority: OnceLock::new(),
+            couriers: Couriers::default(),
             cache: Cache::default(),
             heard: Heard::default(),
             watching: Watching::default(),
@@ -96,7 +100,7 @@ impl Peers {
 
     /// This node.
     pub fn node(&self) -> NodeId {
-        self.0.host.status().node
+        self.0.host.node()
     }
 
     /// How busy this node is, in thousandths of what it admits.

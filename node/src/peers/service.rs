@@ -3,6 +3,8 @@
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::stream::{FuturesUnordered, StreamExt};
 use net::{BoxFuture, Channel, Kind, NodeId, Service};
 use raft::Host;
 use shop::Envelope;
@@ -13,7 +15,7 @@ use tracing::{Instrument, info_span};
 use super::read::ReadQuestion;
 use super::status::Asked;
 use super::submit::{Answer, Refusal, Request};
-use super::{Shared, authority, clock, compact, kind};
+use super::{Shared, authority, clock, compact, courier, kind};
 use crate::level;
 use crate::telemetry::adopt;
 
@@ -59,6 +61,37 @@ impl NodeService {
     }
 }
 
+impl NodeService {
+    /// Proposes what comes on a channel, and answers in the order in which it is done. See `courier.rs`.
+    async fn submit_many(&self, host: &Host, from: NodeId, channel: Channel) {
+        let Channel { mut sender, mut receiver } = channel;
+        if sender.send(courier::greeting()).await.is_err() {
+            return;
+        }
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            let done = tokio::select! {
+                frame = receiver.receive() => {
+                    let Some(parcels) = frame.ok().flatten().and_then(courier::parcels) else { return };
+                    under_way.extend(parcels.into_iter().map(|(number, request)| async move {
+                        (number, self.submit(host, from, request).await.encode())
+                    }));
+                    continue;
+                }
+                Some(done) = under_way.next() => done,
+            };
+            // What one run of apply has answered is ready at one moment: it goes into one frame.
+            let mut answers = vec![done];
+            while let Some(Some(done)) = under_way.next().now_or_never() {
+                answers.push(done);
+            }
+            if sender.send(courier::answers(&answers)).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
 impl Service for NodeService {
     fn call(&self, from: NodeId, kind: Kind, body: Bytes) -> BoxFuture<'_, Result<Bytes, String>> {
         Box::pin(async move {
@@ -89,10 +122,13 @@ impl Service for NodeService {
         })
     }
 
-    fn channel(&self, from: NodeId, kind: Kind, _channel: Channel) -> BoxFuture<'_, ()> {
+    fn channel(&self, from: NodeId, kind: Kind, channel: Channel) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            // Dropping it is the answer.
-            tracing::debug!(from, kind = kind.0, "channel of an unknown kind");
+            match (kind, self.shared.upgrade().map(|shared| shared.host.clone())) {
+                (kind::SUBMIT_MANY, Some(host)) => self.submit_many(&host, from, channel).await,
+                // Dropping it is the answer.
+                _ => tracing::debug!(from, kind = kind.0, "channel of an unknown kind"),
+            }
         })
     }
 }

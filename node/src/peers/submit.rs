@@ -23,6 +23,7 @@ use net::{NetError, NodeId};
 use raft::{Applied, SubmitError};
 use tokio::time::Instant;
 
+use super::courier::Delivery;
 use super::{Peers, kind};
 
 const VERSION: u8 = 1;
@@ -86,15 +87,12 @@ impl Peers {
         let left = deadline.saturating_duration_since(Instant::now());
         let remaining = left - (left / 8).min(MOST_RESERVED);
         let request = Request { remaining, envelope }.encode();
-        let answer = match self.call(leader, kind::SUBMIT, request, deadline).await {
-            Ok(answer) => answer,
-            // The first three are known before the request leaves, or are the peer's refusal to look at it.
-            Err(
-                error @ (NetError::Unreachable { .. } | NetError::Endpoint(_) | NetError::Refused { .. }),
-            ) => {
-                return Err(NotForwarded::NotAccepted(error.to_string()));
-            }
-            Err(error) => return Err(NotForwarded::OutcomeUnknown(error.to_string())),
+        let delivery = self.0.couriers.send(&self.0.transport, leader, request.clone(), deadline).await;
+        let answer = match delivery {
+            Delivery::Answered(answer) => answer,
+            Delivery::Unsent(why) => return Err(NotForwarded::NotAccepted(why)),
+            Delivery::Lost(why) => return Err(NotForwarded::OutcomeUnknown(why)),
+            Delivery::OneByOne => self.submit_alone(leader, request, deadline).await?,
         };
         match Answer::decode(answer) {
             Some(Answer::Done { index, outcome }) => Ok(Applied { index, outcome }),
@@ -105,6 +103,23 @@ impl Peers {
                 Err(NotForwarded::OutcomeUnknown(why))
             }
         }
+    }
+}
+
+impl Peers {
+    async fn submit_alone(
+        &self,
+        leader: NodeId,
+        request: Bytes,
+        deadline: Instant,
+    ) -> Result<Bytes, NotForwarded> {
+        self.call(leader, kind::SUBMIT, request, deadline).await.map_err(|error| match error {
+            // These are known before the request leaves, or are the peer's refusal to look at it.
+            NetError::Unreachable { .. } | NetError::Endpoint(_) | NetError::Refused { .. } => {
+                NotForwarded::NotAccepted(error.to_string())
+            }
+            error => NotForwarded::OutcomeUnknown(error.to_string()),
+        })
     }
 }
 
