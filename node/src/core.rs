@@ -80,7 +80,7 @@ impl Core for Node {
     }
 
     fn active_version(&self) -> u32 {
-        self.replica.host.status().active_version
+        self.replica.host.active_version()
     }
 
     fn silence(&self) -> Option<Duration> {

@@ -69,7 +69,7 @@ pub async fn refusal(host: &Host, envelope: &Envelope, deadline: Instant) -> Opt
     if envelope.command.needs_level() <= FIRST_LEVEL {
         return None;
     }
-    level_too_low(&envelope.command, host.status().active_version)?;
+    level_too_low(&envelope.command, host.active_version())?;
     // This node may be behind the raise; when nobody can say, it is no time for such a command either.
     let _ = host.read(Consistency::Linearizable, None, deadline).await;
     let status = host.status();

@@ -3,11 +3,11 @@
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
     thread::JoinHandle,
 };
 
-use net::Transport;
+use net::{NodeId, Transport};
 use openraft::errors::{InitializeError, RaftError};
 use storage::{Digests, Store, View};
 use tokio::sync::{oneshot, watch};
@@ -117,6 +117,16 @@ impl Host {
     /// One consistent moment of this node's state, for one bounded query. See [`View`] for how long to keep it.
     pub fn view(&self) -> View<'_> {
         self.inner.store.view()
+    }
+
+    /// This node's id.
+    pub fn node(&self) -> NodeId {
+        self.inner.config.node
+    }
+
+    /// The rules by which commands are applied now.
+    pub fn active_version(&self) -> u32 {
+        self.inner.progress.active_version.load(Ordering::Relaxed)
     }
 
     /// The index up to which this node has applied, as it grows.

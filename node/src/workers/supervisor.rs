@@ -17,7 +17,7 @@ use super::share::{Move, NOBODY, decide, preferred};
 use crate::peers::Present;
 
 /// Two passes are at least this far apart, so that a busy log is looked at in batches, not entry by entry.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 /// A node without a lease looks this often whether one is to be had.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// A queue that falls to another node is handed over when it has done so for this long: nodes that come and go quickly
