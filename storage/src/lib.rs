@@ -9,6 +9,8 @@ mod digest;
 mod directory;
 mod engine;
 mod fault;
+#[cfg(feature = "fjall")]
+mod fjall;
 mod home;
 pub mod key;
 mod live;
@@ -31,6 +33,8 @@ pub use codec::{Value, decode, encode};
 pub use digest::{Digests, TableDigest};
 pub use engine::{Batch, Direction, Engine, KeyRange, Raw, Scan};
 pub use fault::Fault;
+#[cfg(feature = "fjall")]
+pub use fjall::FjallEngine;
 pub use home::MemoryDisk;
 pub use key::{Key, Scope};
 pub use memory::MemoryEngine;
