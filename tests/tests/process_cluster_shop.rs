@@ -1,15 +1,20 @@
 //! The README's second minute, and the test that says that it is a shop: many buyers, one piece, three nodes, the leader
 //! killed in the middle of the payment, a processor that charges and does not answer, and webhooks that come twice, late and out
-//! of order.
+//! of order. And whoever does the work behind the orders is killed: another one finishes it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use shopnode_tests::{Api, Dev, api, orders, wait};
 
 const BUYERS: usize = 100;
+const WITHIN: Duration = Duration::from_secs(30);
+/// Orders under way when the node that works on them is killed.
+const UNDER_WAY: usize = 20;
+/// A node that shall do another one's work gets it after two seconds: by then all leases are where they stay.
+const LEASES_REST_FOR: Duration = Duration::from_secs(3);
 
 async fn leader(dev: &Dev) -> Result<usize> {
     wait::until("a leader", Duration::from_secs(20), || async {
@@ -96,6 +101,119 @@ async fn a_hundred_buyers_want_the_one_that_is_left() -> Result<()> {
     let stock = orders::stock(&admin, "LAST-1").await?;
     ensure!((&stock["available"], &stock["committed"]) == (&json!(0), &json!(1)), "{stock:#}");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_node_that_sends_the_mails_dies_and_its_work_is_finished() -> Result<()> {
+    // Two at a time, so that some are done, some are in hand and some wait when it happens.
+    let two = [("SHOPNODE_WORKERS__PARALLEL", "2"), ("SHOPNODE_PAYMENTS__TIMEOUT_MS", "2000")];
+    let mut dev = Dev::cluster(3, &two).await?;
+    orders::sell(&dev.admin(), "TEA-1", 100).await?;
+    // Payments are resolved by the workers alone, and each is out for a while.
+    let slow = json!({"fault": "slow", "on": "create", "times": 1 + UNDER_WAY, "delay_ms": 500});
+    let control = json!({"webhooks": {"mode": "off"}, "faults": [slow]});
+    dev.sandbox().post("/sandbox/control", &control).await?.expect(200)?;
+    leases_rest(&dev).await?;
+    let mut ids = vec![place(&dev.admin()).await?];
+    mailed(&dev, &ids).await?;
+    let mailer = mailer(&dev).await?;
+    let nodes: Vec<_> = (0..3).filter(|place| *place != mailer).map(|place| dev.admin_at(place)).collect();
+    let taken_before = leases(&dev, "notifications");
+
+    // The second half is with the processor, and mails about the first half are on their way.
+    for _ in 0..2 {
+        for number in 0..UNDER_WAY / 2 {
+            ids.push(place(&nodes[number % nodes.len()]).await?);
+        }
+        let seen = mails(&dev).await?.len();
+        wait::until("the next mail", WITHIN, || async {
+            (mails(&dev).await.ok()?.len() > seen).then_some(())
+        })
+        .await
+        .with_context(|| dev.log())?;
+    }
+    dev.kill(mailer).await?;
+    for id in &ids {
+        orders::settled(&nodes[0], id, "open", "paid").await.with_context(|| dev.log())?;
+    }
+    mailed(&dev, &ids).await.with_context(|| dev.log())?;
+    ensure!(leases(&dev, "notifications") > taken_before, "nobody took the work over: the test is vacuous");
+
+    // A worker looks for work at least once a second: one that would do it again has done it by then.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let (charged, mails) = (charges(&orders::ledger(&dev).await?), mails(&dev).await?);
+    ensure!(charged.len() == ids.len(), "{} charges for {} orders", charged.len(), ids.len());
+    for id in &ids {
+        let charged = charged.iter().filter(|charge| charge["metadata"]["order"] == id.as_str()).count();
+        ensure!(charged == 1, "order {id} was charged {charged} times");
+        let ours: Vec<_> = mails.iter().filter(|mail| is_about(mail, id)).collect();
+        ensure!(ours.len() <= 2, "{} mails about order {id}: {ours:#?}", ours.len());
+        let is_one = ours.iter().all(|mail| mail["message_id"] == ours[0]["message_id"]);
+        ensure!(is_one, "a mailbox shows more than one mail: {ours:#?}");
+    }
+    println!("{} orders, {} mails", ids.len(), mails.len());
+    Ok(())
+}
+
+/// Waits until no lease has moved for a while: nodes that are new take theirs over from the first one.
+async fn leases_rest(dev: &Dev) -> Result<()> {
+    let (mut seen, mut since) = (0, Instant::now());
+    wait::until("the leases to rest", WITHIN, || {
+        let now = leases(dev, "");
+        if now != seen {
+            (seen, since) = (now, Instant::now());
+        }
+        std::future::ready((since.elapsed() >= LEASES_REST_FOR).then_some(()))
+    })
+    .await
+}
+
+/// How often the lease of a queue whose name begins so was taken, as the nodes' log tells.
+fn leases(dev: &Dev, queue: &str) -> usize {
+    let queue = format!("\"queue\":\"{queue}");
+    let log = dev.log();
+    log.lines().filter(|line| line.contains("holds the lease") && line.contains(&queue)).count()
+}
+
+/// The node that has sent mail.
+async fn mailer(dev: &Dev) -> Result<usize> {
+    let sent = r#"shopnode_effects_total{kind="mail",result="ok"}"#;
+    wait::until("a node that has sent mail", WITHIN, || async {
+        for place in 0..dev.file.nodes.len() {
+            let metrics = dev.admin_at(place).get("/metrics").await.ok()?.text;
+            if metrics.contains(sent) {
+                return Some(place);
+            }
+        }
+        None
+    })
+    .await
+}
+
+/// Places an order that a card pays for, and answers its id.
+async fn place(api: &Api) -> Result<String> {
+    let order = orders::order("TEA-1", 1, "sandbox", "card_ok");
+    let placed = api.post("/store/v1/orders", &order).await?.expect(201)?;
+    Ok(placed["id"].as_str().context("an id")?.to_owned())
+}
+
+async fn mails(dev: &Dev) -> Result<Vec<Value>> {
+    let list = dev.mail().get("/mail").await?.expect(200)?;
+    Ok(list["data"].as_array().context("a list of mails")?.clone())
+}
+
+/// A mail is named after the order and the event that it tells of.
+fn is_about(mail: &Value, order: &str) -> bool {
+    mail["message_id"].as_str().is_some_and(|id| id.starts_with(&format!("<{order}.")))
+}
+
+/// Waits until there is a mail about each of these orders.
+async fn mailed(dev: &Dev, orders: &[String]) -> Result<()> {
+    wait::until("a mail about each order", WITHIN, || async {
+        let mails = mails(dev).await.ok()?;
+        orders.iter().all(|order| mails.iter().any(|mail| is_about(mail, order))).then_some(())
+    })
+    .await
 }
 
 /// Tries until there is an answer that is about the order and not about the cluster.
