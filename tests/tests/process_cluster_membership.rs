@@ -1,18 +1,19 @@
-//! Who may be a node: drained ones step aside, removed ones are refused for good, and a token makes one node.
+//! Who may be a node: drained ones step aside, removed ones are refused for good, and a token makes one node. Operators
+//! say so with `shopctl`.
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::Value;
 use shopnode_tests::network::with_network;
-use shopnode_tests::{Answer, Cluster, api, orders, wait};
+use shopnode_tests::shopctl::Ran;
+use shopnode_tests::{Cluster, api, orders, wait};
 
 const WITHIN: Duration = Duration::from_secs(30);
 
-async fn drain(cluster: &Cluster, place: usize, verb: &str) -> Result<Answer> {
-    let path = format!("/admin/v1/cluster/nodes/{}/{verb}", cluster.members[place].id);
-    cluster.admin(0).post(&path, &json!({})).await
+fn drain(cluster: &Cluster, place: usize, verb: &str) -> Result<Ran> {
+    cluster.shopctl(0, &["node", verb, &cluster.members[place].id.to_string()])
 }
 
 async fn unready(cluster: &Cluster, place: usize) -> Result<()> {
@@ -38,12 +39,12 @@ async fn sells(cluster: &Cluster, place: usize) -> Result<()> {
 #[test]
 fn a_drained_node_steps_aside_and_somebody_stays() -> Result<()> {
     with_network(|network| async move {
-        let cluster = Cluster::start(network, 3, &[]).await?;
+        let mut cluster = Cluster::start(network, 3, &[]).await?;
         orders::enable_manual(&cluster.admin(0)).await?;
         orders::sell(&cluster.admin(0), "TEA-1", 100).await?;
         let leader = cluster.leader().await?;
         let (second, last) = ((leader + 1) % 3, (leader + 2) % 3);
-        drain(&cluster, leader, "drain").await?.expect(200)?;
+        drain(&cluster, leader, "drain")?.done()?;
         unready(&cluster, leader).await?;
         wait::until("another leader", WITHIN, || async {
             cluster.leader().await.ok().filter(|place| *place != leader)
@@ -52,17 +53,84 @@ fn a_drained_node_steps_aside_and_somebody_stays() -> Result<()> {
         // It still answers whoever asks it.
         sells(&cluster, leader).await?;
 
-        drain(&cluster, second, "drain").await?.expect(200)?;
+        drain(&cluster, second, "drain")?.done()?;
         unready(&cluster, second).await?;
-        let refused = drain(&cluster, last, "drain").await?;
-        ensure!((refused.status, refused.code().as_str()) == (409, "last_voter"), "{refused:?}");
+        let refused = drain(&cluster, last, "drain")?.ended(1)?;
+        ensure!(refused.stderr.contains("last_voter"), "{refused:#?}");
         sells(&cluster, last).await?;
         for place in [leader, second] {
-            drain(&cluster, place, "undrain").await?.expect(200)?;
+            drain(&cluster, place, "undrain")?.done()?;
             cluster.ready(place).await?;
         }
-        Ok(())
+        an_operator_decides(&mut cluster).await
     })
+}
+
+/// With the autopilot off it is as operators say, and the majority stays all the same.
+async fn an_operator_decides(cluster: &mut Cluster) -> Result<()> {
+    let first = cluster.leader().await?;
+    let (next, other) = ((first + 1) % 3, (first + 2) % 3);
+    let [first_id, next_id, other_id] =
+        [first, next, other].map(|place| cluster.members[place].id.to_string());
+
+    let mut settings = json(cluster, first, &["autopilot", "get"])?;
+    settings["enabled"] = false.into();
+    let set = json(cluster, first, &["autopilot", "set", "--enabled", "false"])?;
+    ensure!(set == settings, "what was not named has changed: {set:#}, not {settings:#}");
+    ensure!(json(cluster, other, &["autopilot", "get"])? == settings);
+
+    cluster.shopctl(other, &["leader", "transfer", "--to", &next_id])?.done()?;
+    wait::until("the lead to be where it was sent", WITHIN, || async {
+        let told = json(cluster, first, &["leader", "show"]).ok()?;
+        (told["leader"] == cluster.members[next].id).then_some(())
+    })
+    .await
+    .with_context(|| cluster.logs())?;
+
+    cluster.shopctl(first, &["member", "demote", &other_id])?.done()?;
+    becomes(cluster, other, "role", "learner").await?;
+    cluster.shopctl(first, &["member", "promote", &other_id])?.done()?;
+    becomes(cluster, other, "role", "voter").await?;
+    let table = cluster.shopctl(first, &["member", "list"])?.done()?;
+    ensure!(table.matches("voter").count() == 3 && table.contains("voter, leader"), "{table}");
+
+    cluster.kill(other)?;
+    becomes(cluster, other, "state", "down").await?;
+    for verb in ["demote", "remove"] {
+        let refused = cluster.shopctl(next, &["member", verb, &first_id])?.ended(1)?;
+        ensure!(refused.stderr.contains("quorum_would_be_lost"), "{verb}: {refused:#?}");
+        ensure!(refused.stdout.is_empty(), "{verb}: {refused:#?}");
+    }
+    sells(cluster, first).await?;
+    cluster.shopctl(next, &["member", "remove", &other_id])?.done()?;
+    wait::until("the node to be gone", WITHIN, || async {
+        let listed = json(cluster, next, &["member", "list"]).ok()?;
+        let nodes = listed["nodes"].as_array()?;
+        (nodes.len() == 2 && nodes.iter().all(|node| node["role"] == "voter")).then_some(())
+    })
+    .await
+    .with_context(|| cluster.logs())?;
+    settings["enabled"] = true.into();
+    ensure!(json(cluster, next, &["autopilot", "set", "--enabled", "true"])? == settings);
+    sells(cluster, first).await
+}
+
+/// What `shopctl` prints for scripts.
+fn json(cluster: &Cluster, place: usize, arguments: &[&str]) -> Result<Value> {
+    cluster.shopctl(place, &[arguments, &["-o", "json"]].concat())?.json()
+}
+
+/// Waits until the list of members, as a running node prints it, says so of the node at a place.
+async fn becomes(cluster: &Cluster, place: usize, member: &str, value: &str) -> Result<()> {
+    let asked = cluster.leader().await?;
+    wait::until(&format!("a node whose {member} is {value}"), WITHIN, || async {
+        let listed = json(cluster, asked, &["member", "list"]).ok()?;
+        let id = cluster.members[place].id;
+        let node = listed["nodes"].as_array()?.iter().find(|node| node["id"] == id)?;
+        (node[member] == value).then_some(())
+    })
+    .await
+    .with_context(|| cluster.logs())
 }
 
 #[test]
