@@ -1,10 +1,11 @@
-//! From one node to three to five and back to three, a wiped node replaced, and all restarted one after the other,
-//! while clients shop: nothing that a retry with the same key does not cure.
+//! From one node to three to five and back to three, two more that only read, a wiped node replaced, and all restarted one
+//! after the other, while clients shop: nothing that a retry with the same key does not cure.
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use reqwest::Method;
+use serde_json::json;
 use shopnode_tests::buyers::nothing_lost;
 use shopnode_tests::network::with_network;
 use shopnode_tests::{Buyers, Cluster, Shopping, api, orders, wait};
@@ -45,6 +46,7 @@ fn it_grows_and_shrinks_while_it_sells() -> Result<()> {
             }
             cluster.voters(size).await?;
         }
+        two_more_only_read(&mut cluster, &buyers).await?;
         // The first node stays: the clients know only that one.
         for place in [4, 3] {
             remove(&cluster, 0, cluster.members[place].id).await?;
@@ -57,7 +59,7 @@ fn it_grows_and_shrinks_while_it_sells() -> Result<()> {
         let lost = cluster.members[2].id;
         cluster.kill(2)?;
         let place = cluster.join().await?;
-        ensure!(cluster.members[place].id > 5, "an id was used again: {}", cluster.members[place].id);
+        ensure!(cluster.members[place].id > 7, "an id was used again: {}", cluster.members[place].id);
         remove(&cluster, 0, lost).await?;
         cluster.voters(3).await?;
         buyers.more(50).await?;
@@ -66,6 +68,46 @@ fn it_grows_and_shrinks_while_it_sells() -> Result<()> {
         nothing_lost(&cluster.admin(place), &memory, &SKUS, i64::from(STOCKED)).await?;
         cluster.converged().await
     })
+}
+
+/// Five vote at most. Who comes then has all that they have, shows it as fresh as is asked, and goes again.
+async fn two_more_only_read(cluster: &mut Cluster, buyers: &Buyers) -> Result<()> {
+    // With seven it is not that an odd number shall vote that keeps the last one from it.
+    let places = [cluster.join().await?, cluster.join().await?];
+    let place = places[1];
+    let (writer, learner) = (cluster.admin(0), cluster.admin(place));
+    orders::sell(&writer, "OWN-1", 0).await?;
+    let stock = || learner.request(Method::GET, "/admin/v1/stock?sku=OWN-1");
+    for round in 1..=50 {
+        // What is written through the learner is carried out by the others.
+        let through = [&writer, &learner][round % 2];
+        let set = through.post("/admin/v1/stock/set", &json!({"sku": "OWN-1", "on_hand": round})).await?;
+        let index = set.header("Shopnode-Index").with_context(|| format!("no index: {set:?}"))?.to_owned();
+        let own = stock().header("Consistency", "local").header("Shopnode-Min-Index", index);
+        for read in [own, stock().header("Consistency", "linearizable")] {
+            let seen = api::answer(read).await?.expect(200)?;
+            ensure!(seen["data"][0]["on_hand"] == round, "wrote {round}, read {seen}");
+        }
+    }
+    let ahead = stock().header("Consistency", "local").header("Shopnode-Min-Index", u64::MAX.to_string());
+    let ahead = api::answer(ahead).await?;
+    ensure!((ahead.status, ahead.code().as_str()) == (503, "index_not_reached"), "{ahead:?}");
+
+    // The autopilot looks twice a second, and these two have been well for longer than it asks.
+    buyers.more(20).await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let view = cluster.view().await?;
+    let nodes = view["nodes"].as_array().context("nodes")?;
+    let with = |role: &str| nodes.iter().filter(|node| node["role"] == role).count();
+    ensure!((with("voter"), with("learner")) == (5, 2), "not five voters and two learners: {view:#}");
+    for place in places {
+        let id = cluster.members[place].id;
+        let is_learner = nodes.iter().any(|node| node["id"] == id && node["role"] == "learner");
+        ensure!(is_learner, "node {id} came late and votes: {view:#}");
+        remove(cluster, 0, id).await?;
+        cluster.kill(place)?;
+    }
+    Ok(())
 }
 
 #[test]
