@@ -10,3 +10,4 @@ mod profiles;
 mod reads;
 mod support;
 mod tail;
+mod upgrade;

@@ -1,0 +1,121 @@
+//! `upgrade node --after-drain`: the command runs once, between draining and coming back, and when it fails the node stays out.
+
+use crate::support::{Canned, FakeShop, Ran, User, json, problem};
+
+const UPGRADE: &str = "GET /admin/v1/cluster/upgrade";
+const DRAIN: &str = "POST /admin/v1/cluster/nodes/2/drain";
+const UNDRAIN: &str = "POST /admin/v1/cluster/nodes/2/undrain";
+
+/// Node 2 at one moment, as the cluster tells.
+struct Moment {
+    standing: &'static str,
+    state: &'static str,
+    /// The highest version that its program supports; `None` when it does not answer.
+    most: Option<u32>,
+    applied: u64,
+}
+
+const BEFORE: Moment = Moment { standing: "active", state: "alive", most: Some(1), applied: 5 };
+const DRAINING: Moment = Moment { standing: "draining", state: "draining", most: Some(1), applied: 5 };
+const NEW: Moment = Moment { standing: "draining", state: "draining", most: Some(2), applied: 5 };
+const BACK: Moment = Moment { standing: "active", state: "alive", most: Some(2), applied: 9 };
+
+/// The log ends at 9.
+fn node(id: u64, leads: bool, moment: &Moment) -> String {
+    let Moment { standing, state, most, applied } = moment;
+    let levels = most.map_or_else(|| "null".to_owned(), |most| format!(r#"{{"least":1,"most":{most}}}"#));
+    let (started, lag) = (most.unwrap_or(0), 9 - applied);
+    format!(
+        r#"{{"id":{id},"name":"n{id}","version":"0.{started}.0","levels":{levels},"started_at":"2027-01-0{started}T00:00:00Z","standing":"{standing}","state":"{state}","leads":{leads},"applied_index":{applied},"lag":{lag}}}"#
+    )
+}
+
+fn told(first: &Moment, second: &Moment) -> Canned {
+    let nodes = format!("{},{}", node(1, true, first), node(2, false, second));
+    json(
+        200,
+        &format!(
+            r#"{{"active_version":1,"newest_version":2,"raised":null,"step":"upgrade_nodes","advice":"more","nodes":[{nodes}]}}"#
+        ),
+    )
+}
+
+fn view(second: &Moment) -> Canned {
+    told(&BACK, second)
+}
+
+fn done() -> Canned {
+    json(200, "{}")
+}
+
+/// Upgrades node 2 with a command that leaves a line each time it runs. How it ended, and what it left.
+fn upgrade(shop: &FakeShop, then: &str) -> (Ran, String) {
+    let user = User::new().with("PATH", "/usr/bin:/bin");
+    let left = user.home.path().join("left");
+    let command = format!("echo installing; echo ran >> '{}'; {then}", left.display());
+    let server = shop.url();
+    let ran =
+        user.run(&["--server", &server, "upgrade", "node", "2", "--wait", "20", "--after-drain", &command]);
+    (ran, std::fs::read_to_string(left).unwrap_or_default())
+}
+
+fn asked(shop: &FakeShop) -> Vec<String> {
+    shop.received().iter().map(|request| format!("{} {}", request.method, request.target)).collect()
+}
+
+#[test]
+fn the_command_runs_once_between_draining_and_coming_back() {
+    let caught_up = Moment { applied: 9, ..NEW };
+    let shop = FakeShop::start(vec![
+        view(&BEFORE),
+        done(),
+        view(&DRAINING),
+        // The node that is asked may be the one that restarts.
+        problem(503, "not_ready"),
+        view(&NEW),
+        view(&caught_up),
+        done(),
+        view(&BACK),
+    ]);
+    let (ran, left) = upgrade(&shop, "true");
+    assert_eq!((ran.code, left.as_str()), (0, "ran\n"), "{ran:?}");
+    let expect = [UPGRADE, DRAIN, UPGRADE, UPGRADE, UPGRADE, UPGRADE, UNDRAIN, UPGRADE, UPGRADE];
+    assert_eq!(asked(&shop), expect, "{ran:?}");
+    // stdout is for the table.
+    assert!(ran.stdout.contains("NODE") && !ran.stdout.contains("installing"), "{ran:?}");
+    assert!(ran.stderr.contains("installing") && ran.stderr.contains("back in service"), "{ran:?}");
+}
+
+#[test]
+fn a_command_that_fails_leaves_the_node_out_of_service() {
+    let shop = FakeShop::start(vec![view(&BEFORE), done(), view(&DRAINING)]);
+    let (ran, left) = upgrade(&shop, "exit 3");
+    assert_eq!((ran.code, left.as_str(), ran.stdout.as_str()), (1, "ran\n", ""), "{ran:?}");
+    assert!(ran.stderr.contains("exit status: 3") && ran.stderr.contains("out of service"), "{ran:?}");
+    assert_eq!(asked(&shop), [UPGRADE, DRAIN, UPGRADE], "{ran:?}");
+}
+
+#[test]
+fn nothing_is_installed_twice_or_while_another_node_is_away() {
+    // Cut off after the installation, and repeated.
+    let caught_up = Moment { applied: 9, ..NEW };
+    let shop = FakeShop::start(vec![
+        view(&NEW),
+        done(),
+        view(&NEW),
+        view(&NEW),
+        view(&caught_up),
+        done(),
+        view(&BACK),
+    ]);
+    let (ran, left) = upgrade(&shop, "true");
+    assert_eq!((ran.code, left.as_str()), (0, ""), "{ran:?}");
+    assert!(ran.stderr.contains("runs the new program already"), "{ran:?}");
+
+    let away = Moment { standing: "active", state: "down", most: None, applied: 5 };
+    let shop = FakeShop::start(vec![told(&away, &BEFORE)]);
+    let (ran, left) = upgrade(&shop, "true");
+    assert_eq!((ran.code, left.as_str()), (1, ""), "{ran:?}");
+    assert!(ran.stderr.contains("node 1 is down"), "{ran:?}");
+    assert_eq!(asked(&shop), [UPGRADE], "{ran:?}");
+}
