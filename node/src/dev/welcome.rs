@@ -43,9 +43,11 @@ pub fn text(file: &DevFile, path: &Path, has_demo: bool, is_temporary: bool) -> 
     text
 }
 
+/// The key has nanoseconds: all guests share one space of keys, and two of them with the same key and body would get the
+/// same order.
 fn order(http: &str) -> String {
     format!(
-        r#"curl -sS {http}/store/v1/orders -H 'Content-Type: application/json' -H "Idempotency-Key: try-$(date +%s)" -d '
+        r#"curl -sS {http}/store/v1/orders -H 'Content-Type: application/json' -H "Idempotency-Key: try-$(date +%s%N)" -d '
   {{"currency": "EUR", "email": "ada@example.com", "lines": [{{"sku": "{SKU}", "quantity": 2}}],
    "shipping_address": {{"name": "Ada", "line1": "1 Main St", "city": "Berlin", "postal_code": "10115", "country": "DE"}},
    "payment": {{"provider": "sandbox", "method": "card_ok"}}}}'"#
@@ -58,7 +60,7 @@ fn stock_up(http: &str, token: &str) -> String {
   {{"title": "Green tea", "slug": "green-tea", "status": "published", "category": "tea",
    "variants": [{{"sku": "{SKU}", "options": {{"weight": "100 g"}}, "prices": [{{"amount": 990, "currency": "EUR"}}]}}]}}'
 curl -sS {http}/admin/v1/stock/set -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \
-  -H "Idempotency-Key: stock-$(date +%s)" -d '{{"sku": "{SKU}", "on_hand": 100}}'
+  -H "Idempotency-Key: stock-$(date +%s%N)" -d '{{"sku": "{SKU}", "on_hand": 100}}'
 "#
     )
 }
@@ -68,7 +70,7 @@ mod tests {
     use super::super::file::{DevFile, NodeEntry};
     use std::path::Path;
 
-    use super::{SKU, text};
+    use super::{SKU, order, text};
 
     const DEV_JSON: &str = "/shop/dev.json";
 
@@ -115,6 +117,14 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is not in {text}");
         }
+    }
+
+    #[test]
+    fn the_readme_tells_the_same() {
+        let readme = include_str!("../../../README.md");
+        let commands: Vec<&str> = readme.split("```\n").filter(|block| block.starts_with("curl ")).collect();
+        assert_eq!(commands, [order("http://127.0.0.1:8080") + "\n"]);
+        assert!(readme.contains(&format!("shopctl stock get {SKU}\n")));
     }
 
     #[test]
