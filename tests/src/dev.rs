@@ -142,8 +142,12 @@ impl Dev {
 
     /// All that the parent and its children have printed.
     pub fn output(&self) -> String {
-        let told = std::fs::read_to_string(self.dir.path().join(TOLD)).unwrap_or_default();
-        told + &self.log()
+        self.told() + &self.log()
+    }
+
+    /// What went to standard output: what a newcomer reads.
+    pub fn told(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join(TOLD)).unwrap_or_default()
     }
 
     /// What went to standard error: logs, and what is wrong.
