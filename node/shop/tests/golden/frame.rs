@@ -3,7 +3,7 @@
 use shop::broker::{AcquireLease, Event as BrokerEvent, Outcome as BrokerOutcome, StoredReply};
 use shop::command::{Dedupe, Envelope, Trace};
 use shop::event::{Batch, Counters};
-use shop::ids::{ApiKeyId, ClientId, CustomerId, EventId, OrderId, PaymentId, RequestId};
+use shop::ids::{ApiKeyId, ClientId, CustomerId, EventId, OrderId, PaymentId, ProductId, RequestId};
 use shop::rejection::Rejection;
 use shop::tables::Present;
 use shop::{Actor, Code, Command, Event, Money, Outcome, Private, Reply, Timestamp};
@@ -69,6 +69,7 @@ fn frame() {
         value("StoredReply", &stored),
         value("Present", &Present),
         value("CustomerId", &CustomerId(sixteen(8))),
+        value("ProductId", &ProductId(sixteen(10))),
         part("reply done", &reply(Ok(outcome))),
         part("reply refused", &reply(Err(rejection))),
         part("outcome done", &Outcome::Done),

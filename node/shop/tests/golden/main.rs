@@ -9,11 +9,14 @@ mod broker;
 mod cart;
 mod catalog;
 mod cluster;
+mod coverage;
 mod frame;
 mod inventory;
+mod notification;
 mod order;
 mod payment;
 mod user;
+mod variants;
 
 use std::collections::BTreeMap;
 use std::fs;

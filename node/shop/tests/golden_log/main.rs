@@ -1,20 +1,24 @@
-//! A log that was once recorded, and the state and the answers that came of it. What apply computes is a format, like
+//! Logs that were once recorded, and the state and the answers that came of them. What apply computes is a format, like
 //! the log itself: a change of it has to be gated on `active_version`, and shows here if it is not.
 //!
-//! The log and its results are in `golden/log.txt`. `SHOP_GOLDEN=append cargo test -p shop --test golden_log` records
-//! the script below if there is no such file; it never changes one.
+//! Each log and its results are in a file of `golden/`. `SHOP_GOLDEN=append cargo test -p shop --test golden_log`
+//! records the scripts below of which there is no file; it never changes one.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "all of this is a test: that is how it fails")]
 
 mod money;
 mod script;
+mod upgrade;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use shop::command::Envelope;
+use shop::level::FIRST_LEVEL;
 use shop::{EntryInfo, Reply, Shop};
 use storage::{MemoryEngine, Store};
 
@@ -24,24 +28,31 @@ struct Entry {
     payload: Vec<u8>,
 }
 
+/// The logs: their files, and what was played to record them.
+const LOGS: [(&str, fn() -> Vec<Entry>); 2] = [("log", script::play), ("log2", upgrade::play)];
+
 /// A shop in memory that applies entries in runs of a given length, as a node does after a restart.
 struct Replay {
     store: Store,
     shop: Shop,
     answers: Sha256,
+    /// In force for the next entry: a log begins at the first level, and the rest is in its own raises.
+    active_version: u32,
 }
 
 impl Replay {
     fn new() -> Self {
         let store = Store::open(Arc::new(MemoryEngine::new())).expect("an empty store");
-        Self { store, shop: Shop::default(), answers: Sha256::new() }
+        Self { store, shop: Shop::default(), answers: Sha256::new(), active_version: FIRST_LEVEL }
     }
 
     fn run(&mut self, entries: &[Entry]) -> Vec<Reply> {
         let mut tx = self.store.begin();
         let mut replies = Vec::new();
         for entry in entries {
-            let reply = self.shop.apply(&mut tx, &entry.info, &entry.payload).expect("no fault");
+            let info = EntryInfo { active_version: self.active_version, ..entry.info };
+            let reply = self.shop.apply(&mut tx, &info, &entry.payload).expect("no fault");
+            self.active_version = self.shop.take_raised().unwrap_or(self.active_version);
             self.answers.update(storage::encode(&reply).expect("a reply"));
             replies.push(reply);
         }
@@ -72,8 +83,8 @@ fn unhex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(digit).collect()
 }
 
-fn path() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/log.txt")
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"))
 }
 
 fn read(text: &str) -> (Vec<Entry>, String) {
@@ -85,7 +96,7 @@ fn read(text: &str) -> (Vec<Entry>, String) {
                 let seed = unhex(seed).try_into().expect("16 bytes");
                 let now_ms = now_ms.parse().expect("milliseconds");
                 let index = entries.len() as u64 + 1;
-                let info = EntryInfo { index, now_ms, seed, active_version: 1 };
+                let info = EntryInfo { index, now_ms, seed, active_version: FIRST_LEVEL };
                 entries.push(Entry { info, payload: unhex(payload) });
             }
             _ => {
@@ -97,43 +108,70 @@ fn read(text: &str) -> (Vec<Entry>, String) {
     (entries, results)
 }
 
-fn record() {
-    let entries = script::play();
+fn record(name: &str, entries: &[Entry]) {
     let mut text = String::new();
-    for entry in &entries {
+    for entry in entries {
         let EntryInfo { now_ms, seed, .. } = entry.info;
         let _ = writeln!(text, "entry {now_ms} {} {}", hex(&seed), hex(&entry.payload));
     }
     let mut replay = Replay::new();
-    replay.run(&entries);
-    fs::write(path(), text + &replay.results()).expect("the file can be written");
+    replay.run(entries);
+    fs::write(path(name), text + &replay.results()).expect("the file can be written");
 }
 
 #[test]
 fn a_recorded_log_gives_the_recorded_state() {
-    if !path().exists() && std::env::var("SHOP_GOLDEN").is_ok_and(|mode| mode == "append") {
-        record();
-    }
-    let text = fs::read_to_string(path()).expect("golden/log.txt is there");
-    let (entries, expected) = read(&text);
-    for length in [1, 7, 64, usize::MAX] {
-        let mut replay = Replay::new();
-        for run in entries.chunks(length) {
-            replay.run(run);
-            // As a restarted node: it remembers nothing.
-            replay.shop.forget();
+    for (name, play) in LOGS {
+        if !path(name).exists() && std::env::var("SHOP_GOLDEN").is_ok_and(|mode| mode == "append") {
+            record(name, &play());
         }
-        assert_eq!(
-            replay.results(),
-            expected,
-            "in runs of {length}: apply computes something else than it did: gate the change on active_version, and \
-             record a second log for the new version"
-        );
+        let text = fs::read_to_string(path(name)).expect("the log is there");
+        let (entries, expected) = read(&text);
+        for length in [1, 7, 64, usize::MAX] {
+            let mut replay = Replay::new();
+            for run in entries.chunks(length) {
+                replay.run(run);
+                // As a restarted node: it remembers nothing.
+                replay.shop.forget();
+            }
+            assert_eq!(
+                replay.results(),
+                expected,
+                "{name} in runs of {length}: apply computes something else than it did: gate the change on \
+                 active_version, and record another log for the new version"
+            );
+        }
     }
 }
 
-/// The script goes on playing a whole shop: each of its steps is carried out or refused as it says.
+/// The scripts go on playing a whole shop: each of their steps is carried out or refused as it says.
 #[test]
-fn the_script_still_plays() {
-    assert!(script::play().len() >= 50);
+fn the_scripts_still_play() {
+    for (name, play) in LOGS {
+        assert!(play().len() >= 50, "{name}");
+    }
+}
+
+/// What the logs are there for: every kind of command that could have been in one is.
+#[test]
+fn every_command_is_in_a_log() {
+    let mut played = BTreeSet::new();
+    for (name, _) in LOGS {
+        let text = fs::read_to_string(path(name)).expect("the log is there");
+        let envelopes = read(&text).0.into_iter().map(|entry| Envelope::decode(&entry.payload));
+        played.extend(envelopes.map(|envelope| envelope.expect("an envelope").command.name()));
+    }
+    let known = [
+        shop::user::Command::NAMES,
+        shop::catalog::Command::NAMES,
+        shop::inventory::Command::NAMES,
+        shop::cart::Command::NAMES,
+        shop::order::Command::NAMES,
+        shop::payment::Command::NAMES,
+        shop::broker::Command::NAMES,
+        shop::notification::Command::NAMES,
+        shop::cluster::Command::NAMES,
+    ];
+    let missing: Vec<&str> = known.concat().into_iter().filter(|name| !played.contains(name)).collect();
+    assert!(missing.is_empty(), "in no log: {missing:?}: record another one with them");
 }

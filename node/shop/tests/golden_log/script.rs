@@ -14,6 +14,7 @@ use shop::catalog::{
 use shop::command::{Dedupe, Envelope, Trace};
 use shop::ids::{CustomerId, FulfilmentId, OrderId, PaymentId, ProductId, RequestId};
 use shop::inventory::{AdjustStock, CreateLocation, SetStock};
+use shop::level::FIRST_LEVEL;
 use shop::order::{
     self, CancelOrder, DeliverFulfilment, ExpireOrder, FulfilOrder, LineRequest, PlaceOrder, Tracking, Wanted,
 };
@@ -30,7 +31,7 @@ use shop::{Actor, Command, Currency, EntryInfo, Money, Outcome, Private, Rejecti
 use crate::{Entry, Replay};
 
 const BEGIN_MILLIS: u64 = 1_795_359_600_000;
-const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
+pub const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Plays commands and keeps them as log entries.
 pub struct Player {
@@ -40,6 +41,14 @@ pub struct Player {
 }
 
 impl Player {
+    pub fn new() -> Self {
+        Self { replay: Replay::new(), entries: Vec::new(), now_ms: BEGIN_MILLIS }
+    }
+
+    pub fn into_entries(self) -> Vec<Entry> {
+        self.entries
+    }
+
     pub fn play(&mut self, command: impl Into<Command>, dedupe: Dedupe) -> Result<Outcome, Rejection> {
         let index = self.entries.len() as u64 + 1;
         let mut number = [0; 16];
@@ -53,7 +62,7 @@ impl Player {
             command: command.into(),
         };
         let payload = envelope.encode().expect("an envelope");
-        let info = EntryInfo { index, now_ms: self.now_ms, seed: number, active_version: 1 };
+        let info = EntryInfo { index, now_ms: self.now_ms, seed: number, active_version: FIRST_LEVEL };
         self.entries.push(Entry { info, payload });
         self.now_ms += 1_000;
         let last = self.entries.len() - 1;
@@ -140,7 +149,7 @@ pub fn lines(lines: &[(&str, u32)]) -> Wanted {
 
 /// The log of the whole day.
 pub fn play() -> Vec<Entry> {
-    let mut player = Player { replay: Replay::new(), entries: Vec::new(), now_ms: BEGIN_MILLIS };
+    let mut player = Player::new();
     set_up(&mut player);
     let (kept, draft) = fill(&mut player);
     let customer = know_users(&mut player);
@@ -148,10 +157,10 @@ pub fn play() -> Vec<Entry> {
     crate::money::play(&mut player);
     consume(&mut player);
     tidy_up(&mut player, customer, kept, draft);
-    player.entries
+    player.into_entries()
 }
 
-fn set_up(player: &mut Player) {
+pub fn set_up(player: &mut Player) {
     for name in STANDARD_TOPICS {
         player.ok(CreateTopic { name: name.into(), partitions: 8, retention_days: None });
     }
@@ -166,7 +175,7 @@ fn set_up(player: &mut Player) {
 }
 
 /// The products that are kept and not.
-fn fill(player: &mut Player) -> (ProductId, ProductId) {
+pub fn fill(player: &mut Player) -> (ProductId, ProductId) {
     player.ok(CreateCategory { slug: "pots".parse().expect("a slug"), title: "Pots".into() });
     let slug = "pots".parse().expect("a slug");
     player.ok(UpdateCategory { slug, if_revision: Some(1), title: "Tea pots".into() });
@@ -275,7 +284,7 @@ pub fn placed(result: Result<Outcome, Rejection>) -> OrderId {
     }
 }
 
-fn pay(player: &mut Player, order: OrderId) {
+pub fn pay(player: &mut Player, order: OrderId) {
     let payment = PaymentId::of(order, 1);
     let call = Call { payment, operation: Operation::Authorize, sequence: 1 };
     player.ok(MarkSending { fence: fence(), call });
