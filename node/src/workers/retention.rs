@@ -104,3 +104,6 @@ impl Reconciler for Retention {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

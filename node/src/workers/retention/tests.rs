@@ -1,0 +1,126 @@
+//! A shop is filled, switched off for longer than anything is kept, and filled again: one sweep takes what is old.
+
+use shop::broker::{Events, Fence, Replies, TakeLease};
+use shop::cart::{self, Carts, CreateCart};
+use shop::catalog::CreateCategory;
+use shop::ids::{CartId, OrderId};
+use shop::notification::{Delivery, Enqueue, Item, Kind, Notifications, QUEUE as MAILS, Report};
+use shop::{Actor, Command, Currency, Outcome, Timestamp};
+use storage::{Read, Scope, Span};
+use tokio_util::sync::CancellationToken;
+
+use super::Retention;
+use crate::config::Config;
+use crate::peers::Condition;
+use crate::replica::Replica;
+use crate::replica::tests::cluster::{Cluster, LIMIT, until};
+use crate::telemetry::Metrics;
+use crate::workers::Desk;
+use crate::workers::supervisor::Supervisor;
+
+/// Longer than what is kept longest, which is 30 days, and less than what a clock is believed to be ahead.
+const AWAY_MILLIS: i64 = 40 * 24 * 60 * 60 * 1_000;
+
+/// What the sweep looks at.
+#[derive(Debug, PartialEq, Eq)]
+struct Kept {
+    /// When each was given.
+    replies: Vec<Timestamp>,
+    carts: Vec<CartId>,
+    notifications: Vec<u64>,
+    /// The first sequence number of each batch.
+    events: Vec<u64>,
+}
+
+fn kept(replica: &Replica) -> Kept {
+    let view = replica.store.view().in_scope(Scope(1));
+    let mut replies: Vec<Timestamp> =
+        view.scan::<Replies>(Span::all()).map(|reply| reply.unwrap().1.at).collect();
+    replies.sort_unstable();
+    Kept {
+        replies,
+        carts: view.scan::<Carts>(Span::all()).map(|cart| cart.unwrap().0).collect(),
+        notifications: view.scan::<Notifications>(Span::all()).map(|mail| mail.unwrap().0).collect(),
+        events: view.scan::<Events>(Span::all()).map(|batch| batch.unwrap().0).collect(),
+    }
+}
+
+async fn run(replica: &Replica, command: impl Into<Command>) -> Outcome {
+    replica.proposer.run(Actor::System, command.into()).await.unwrap().result.unwrap()
+}
+
+async fn make_cart(replica: &Replica) -> CartId {
+    let cart = CreateCart { owner: None, currency: Currency::EUR, items: Vec::new() };
+    match run(replica, cart).await {
+        Outcome::Cart(cart::Outcome::Cart(id, _)) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Something that tells one event; gives its sequence number.
+async fn tell(replica: &Replica, slug: &str) -> u64 {
+    run(replica, CreateCategory { slug: slug.parse().unwrap(), title: slug.to_owned() }).await;
+    kept(replica).events.last().copied().unwrap()
+}
+
+/// Mails that follow from these events, of which the last stays pending.
+async fn make_mails(replica: &Replica, seqs: &[u64]) {
+    let fence = || Fence { queue: MAILS.to_owned(), epoch: 1 };
+    let item = |seq: &u64| Item { seq: *seq, kind: Kind::Confirmed, order: OrderId([1; 16]) };
+    let (pending, sent) = seqs.split_last().unwrap();
+    let items = seqs.iter().map(item).collect();
+    run(replica, Enqueue { fence: fence(), up_to: *pending, items }).await;
+    let results = sent.iter().map(|seq| (*seq, Delivery::Sent)).collect();
+    run(replica, Report { fence: fence(), results }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_old_goes_and_what_is_not_stays() {
+    let mut cluster = Cluster::over_quic(1).await;
+    let replica = cluster.replica(1).clone();
+    run(&replica, TakeLease { queue: MAILS.to_owned(), holder: 1, after_epoch: 0 }).await;
+    make_cart(&replica).await;
+    let (first, second) = (tell(&replica, "first").await, tell(&replica, "second").await);
+    make_mails(&replica, &[first, second]).await;
+    drop(replica);
+
+    cluster.stop(1).await;
+    cluster.restart_with_clock(1, AWAY_MILLIS).await;
+    let replica = cluster.replica(1).clone();
+    replica.ready(LIMIT).await.unwrap();
+    let before = kept(&replica);
+    let cart = make_cart(&replica).await;
+    let (third, fourth) = (tell(&replica, "third").await, tell(&replica, "fourth").await);
+    make_mails(&replica, &[third, fourth]).await;
+    let filled = kept(&replica);
+    assert!(filled.replies.len() > before.replies.len() && before.replies.len() > 3, "{filled:?}");
+    assert_eq!((filled.carts.len(), filled.notifications.len()), (2, 4));
+
+    let metrics = Metrics::new().unwrap();
+    replica.peers.tell(|| Condition { works: true, ..Condition::starting() });
+    let stop = CancellationToken::new();
+    let supervisor = Supervisor {
+        desk: Desk::new(replica.clone(), cluster.clock(1), metrics, Config::default().workers),
+        node: 1,
+        applied: replica.host.applied(),
+        present: replica.peers.watch(),
+        stop: stop.clone(),
+    };
+    let supervisor = tokio::spawn(supervisor.run(Box::<Retention>::default()));
+    // Events go last. What the mails' being sent told has a batch of its own behind the second and the fourth.
+    let is_young = |seq: &u64| *seq >= third;
+    until("old events stay", || kept(&replica).events.iter().all(is_young)).await;
+    stop.cancel();
+    supervisor.await.unwrap();
+
+    let young = Kept {
+        replies: filled.replies[before.replies.len()..].to_vec(),
+        carts: vec![cart],
+        // One that was never sent is not forgotten, however old it is.
+        notifications: vec![second, third, fourth],
+        events: filled.events.into_iter().filter(is_young).collect(),
+    };
+    assert_eq!(kept(&replica), young);
+    drop(replica);
+    cluster.close().await;
+}
