@@ -34,6 +34,7 @@ pub fn one(order: &OrderView) -> Vec<Table> {
         ("status", Cell::word(&order.status)),
         ("payment", Cell::word(&order.payment_status)),
         ("fulfilment", Cell::word(&order.fulfilment_status)),
+        ("return", Cell::word(&order.return_status)),
         ("cancel requested", Cell::text(if order.cancel_requested { "yes" } else { "no" })),
         ("subtotal", Cell::money(order.subtotal)),
         ("discount", Cell::money(order.discount)),

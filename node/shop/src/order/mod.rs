@@ -31,8 +31,8 @@ pub use commands::{
 pub use event::{Delivered, Event, Placed, Shipped, Told};
 pub use model::{
     Fulfilment, FulfilmentStatus, Hold, Line, MAX_FULFILMENTS, MAX_HISTORY, MAX_LINES, MAX_QUANTITY, Order,
-    Orders, OrdersByCustomer, OrdersByStatus, PaymentOrdinal, PaymentStatus, Personal, Status, Tracking,
-    payment_id,
+    Orders, OrdersByCustomer, OrdersByStatus, PaymentOrdinal, PaymentStatus, Personal, ReturnStatus, Status,
+    Tracking, payment_id,
 };
 pub use totals::Totals;
 

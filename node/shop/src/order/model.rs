@@ -106,6 +106,16 @@ pub enum FulfilmentStatus {
     Delivered,
 }
 
+/// What the order's returns add up to. There are none yet, so that it is always `none`; `requested`, `approved`,
+/// `received`, `closed` and `rejected` come with them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+pub enum ReturnStatus {
+    #[default]
+    None,
+}
+
 /// The claim of an order on stock. Append-only.
 ///
 /// `active → committed | released | expired`. An active hold is *pinned* while a payment is in flight

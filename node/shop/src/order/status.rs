@@ -1,6 +1,6 @@
-//! The two statuses of an order that are derived, never stored.
+//! The three statuses of an order that are derived, never stored.
 
-use crate::order::{FulfilmentStatus, Order, PaymentStatus};
+use crate::order::{FulfilmentStatus, Order, PaymentStatus, ReturnStatus};
 use crate::payment::{Provider, RefundState, State};
 
 impl Order {
@@ -36,6 +36,11 @@ impl Order {
             (true, true) if delivered => FulfilmentStatus::Delivered,
             (true, true) => FulfilmentStatus::Fulfilled,
         }
+    }
+
+    /// What has come back. Nothing can yet.
+    pub fn return_status(&self) -> ReturnStatus {
+        ReturnStatus::None
     }
 
     /// Whether everything that it costs was taken: true at once if it is free.

@@ -51,6 +51,7 @@ async fn a_guest_sees_the_order_by_its_token_only() {
     );
     let order = placed.expect(201);
     assert_eq!((&order["status"], &order["number"]), (&json!("open"), &json!(1001)));
+    assert_eq!(order["return_status"], "none");
     assert_eq!(order["email"], Value::Null, "stored answers hold nothing personal");
     let path = format!("/store/v1/orders/{}", order["id"].as_str().unwrap());
     let token = format!("shopnode-order-token: {}", order["order_token"].as_str().unwrap());

@@ -4,7 +4,9 @@ use utoipa::ToSchema;
 use crate::catalog::Sku;
 use crate::ids::{CartId, ClientId, CustomerId, FulfilmentId, OrderId, ProductId, VariantId};
 use crate::money::{Currency, Money};
-use crate::order::{Fulfilment, FulfilmentStatus, Hold, Line, Order, PaymentStatus, Status, Tracking};
+use crate::order::{
+    Fulfilment, FulfilmentStatus, Hold, Line, Order, PaymentStatus, ReturnStatus, Status, Tracking,
+};
 use crate::payment::http::{AttemptView, RefundView};
 use crate::private::Private;
 use crate::time::Timestamp;
@@ -20,6 +22,10 @@ pub struct OrderView {
     pub status: Status,
     pub payment_status: PaymentStatus,
     pub fulfilment_status: FulfilmentStatus,
+    /// Nodes from before there was one do not tell it.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub return_status: ReturnStatus,
     /// It is canceled as soon as the payment that is under way has ended.
     pub cancel_requested: bool,
     pub currency: Currency,
@@ -67,6 +73,7 @@ impl OrderView {
             status: order.status,
             payment_status: order.payment_status(),
             fulfilment_status: order.fulfilment_status(),
+            return_status: order.return_status(),
             cancel_requested: order.cancel_wanted && order.status != Status::Canceled,
             currency: order.currency,
             lines: order.lines.iter().enumerate().map(|(at, line)| LineView::of(at, line, order)).collect(),
@@ -176,5 +183,27 @@ impl FulfilmentView {
             shipped_at: fulfilment.shipped_at,
             delivered_at: fulfilment.delivered_at,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::OrderView;
+    use crate::order::ReturnStatus;
+    use crate::order::testing::{Desk, lines};
+
+    #[test]
+    fn an_order_has_four_statuses() {
+        let mut desk = Desk::new();
+        let id = desk.place(lines(&[("TEA-1", 1)]));
+        let mut body = serde_json::to_value(OrderView::of(id, &desk.order(id))).unwrap();
+        let statuses = ["status", "payment_status", "fulfilment_status", "return_status"];
+        let said = statuses.map(|name| body[name].clone());
+        assert_eq!(said, ["pending_payment", "processing", "unfulfilled", "none"].map(|word| json!(word)));
+        body.as_object_mut().unwrap().remove("return_status");
+        let of_an_older_node: OrderView = serde_json::from_value(body).unwrap();
+        assert_eq!(of_an_older_node.return_status, ReturnStatus::None);
     }
 }
