@@ -9,6 +9,8 @@
 //! Each is run five times in turn on fresh directories; the medians are compared. Nothing is flushed while the clock
 //! runs.
 
+#![expect(clippy::disallowed_methods, reason = "it measures the state machine from outside")]
+
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
