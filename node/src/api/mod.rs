@@ -9,6 +9,7 @@ mod errors;
 mod imports;
 mod jobs;
 mod join_tokens;
+mod notifications;
 mod oauth;
 mod openapi;
 mod orders;
@@ -38,6 +39,7 @@ fn all(app: &App) -> Routes {
     let routes = carts::routes(routes);
     let routes = orders::routes(routes);
     let routes = payments::routes(routes);
+    let routes = notifications::routes(routes);
     let routes = broker::routes(routes);
     let routes = backups::routes(routes);
     let routes = join_tokens::routes(routes);

@@ -77,3 +77,24 @@ pub enum State {
         reason: String,
     },
 }
+
+impl State {
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Pending { .. } => Status::Pending,
+            Self::Sent { .. } => Status::Sent,
+            Self::Failed { .. } => Status::Failed,
+        }
+    }
+}
+
+/// What became of a mail, without when and why. Never stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "http", schema(as = NotificationStatus))]
+pub enum Status {
+    Pending,
+    Sent,
+    Failed,
+}

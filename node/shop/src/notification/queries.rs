@@ -2,9 +2,13 @@
 
 use storage::{Fault, Read, Span};
 
+use crate::page::{Found, MAX_LIMIT};
 use crate::time::Timestamp;
 
-use super::{Cursor, Notification, Notifications, NotificationsDue};
+use super::{Cursor, Notification, Notifications, NotificationsDue, Status};
+
+/// The most notifications that a piece of a list looks at.
+const MOST_LOOKED_AT: usize = 1_000;
 
 /// Up to which event notifications have been derived.
 pub fn cursor(read: &impl Read) -> Result<u64, Fault> {
@@ -26,13 +30,32 @@ pub fn due(read: &impl Read, now: Timestamp, limit: usize) -> Result<Vec<(u64, N
     Ok(found)
 }
 
-/// Newest first; `before` is the sequence number of the last one seen.
-pub fn list(read: &impl Read, before: Option<u64>, limit: usize) -> Result<Vec<(u64, Notification)>, Fault> {
+/// Newest first; `before` is the sequence number of the last one seen. With a status a bounded number of notifications is
+/// looked at: a piece may be short, or empty, and have more behind it.
+pub fn list(
+    read: &impl Read,
+    status: Option<Status>,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Found<(u64, Notification), u64>, Fault> {
+    let span = Span::all().reversed();
     let span = match before {
-        Some(seq) => Span::all().until(&seq),
-        None => Span::all(),
+        Some(seq) => span.resume_after(&seq),
+        None => span,
     };
-    read.scan::<Notifications>(span.reversed()).take(limit).collect()
+    let limit = limit.clamp(1, MAX_LIMIT);
+    let (mut items, mut last) = (Vec::new(), None);
+    for (looked_at, entry) in read.scan::<Notifications>(span).enumerate() {
+        let (seq, notification) = entry?;
+        if looked_at == MOST_LOOKED_AT || items.len() == limit {
+            return Ok(Found { items, next: last });
+        }
+        last = Some(seq);
+        if status.is_none_or(|status| notification.state.status() == status) {
+            items.push((seq, notification));
+        }
+    }
+    Ok(Found { items, next: None })
 }
 
 /// Notifications that ended before a time, oldest first, after `after`; at most `limit` records are looked at. The

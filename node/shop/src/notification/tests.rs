@@ -4,7 +4,8 @@ use crate::Code;
 use crate::broker::Fence;
 use crate::ids::OrderId;
 use crate::notification::{
-    Command, Delivery, Enqueue, Item, Kind, Notifications, QUEUE, Report, State, TrimNotifications, queries,
+    Command, Delivery, Enqueue, Item, Kind, Notifications, QUEUE, Report, State, Status, TrimNotifications,
+    queries,
 };
 use crate::testing::{BEGIN_MILLIS, Bench};
 use crate::time::Timestamp;
@@ -90,4 +91,44 @@ fn only_what_ended_long_ago_is_trimmed() {
         (state(&bench, 1), state(&bench, 2).is_some(), state(&bench, 3).is_some()),
         (None, true, true)
     );
+}
+
+#[test]
+fn a_list_is_newest_first_and_by_status() {
+    let mut bench = bench();
+    bench.ok(enqueue(5, &[1, 2, 3, 4, 5]));
+    bench.ok(report(2, Delivery::Sent));
+    bench.ok(report(4, Delivery::Failed { reason: "550".into() }));
+    let list = |status, limit| {
+        let (mut all, mut before) = (Vec::new(), None);
+        loop {
+            let found = queries::list(&bench.view(), status, before, limit).unwrap();
+            all.extend(found.items.iter().map(|(seq, _)| *seq));
+            before = found.next;
+            if before.is_none() {
+                return all;
+            }
+        }
+    };
+    for limit in [1, 2, 100] {
+        assert_eq!(list(None, limit), [5, 4, 3, 2, 1]);
+        assert_eq!(list(Some(Status::Pending), limit), [5, 3, 1]);
+        assert_eq!(list(Some(Status::Sent), limit), [2]);
+        assert_eq!(list(Some(Status::Failed), limit), [4]);
+    }
+}
+
+#[test]
+fn a_piece_of_a_list_looks_at_so_many_and_no_more() {
+    let mut bench = bench();
+    let seqs: Vec<u64> = (1..=1_100).collect();
+    for some in seqs.chunks(100) {
+        bench.ok(enqueue(some[some.len() - 1], some));
+    }
+    bench.ok(report(1, Delivery::Sent));
+    let sent = |before| queries::list(&bench.view(), Some(Status::Sent), before, 9).unwrap();
+    let first = sent(None);
+    assert_eq!((first.items.len(), first.next), (0, Some(101)));
+    let second = sent(first.next);
+    assert_eq!((second.items[0].0, second.next), (1, None));
 }
