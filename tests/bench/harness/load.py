@@ -6,7 +6,9 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "release"
+#: What ships is built with `dist`; `SHOPNODE_BENCH_PROFILE=release` saves its longer build while something is tried out.
+PROFILE = os.environ.get("SHOPNODE_BENCH_PROFILE", "dist")
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / PROFILE
 
 
 #: What rows may need besides the binary that ships and the generator: built apart, so that nothing of theirs gets into it.
@@ -15,7 +17,7 @@ FURTHER = {"commits": ["-p", "shopnode-commits"], "cost": ["-p", "shop", "--exam
 
 def build(further=()):
     """The binary that ships, the generator, and what rows need besides."""
-    command = ["cargo", "build", "--release", "--locked"]
+    command = ["cargo", "build", "--profile", PROFILE, "--locked"]
     for what in (["--bin", "shopnode"], ["-p", "shopnode-tests", "--bin", "shopnode-load"],
                  *(FURTHER[name] for name in sorted(further))):
         subprocess.run([*command, *what], cwd=ROOT, check=True)
