@@ -93,7 +93,8 @@ fn measure(name: &str, orders: u64, skus: u64) -> Outcome {
 }
 
 fn records(order: u64, skus: u64) -> impl Iterator<Item = (Raw, Raw)> {
-    let in_order = IN_ORDER.into_iter().map(move |(table, bytes)| (key(table, order, 0), value(order, bytes)));
+    let in_order =
+        IN_ORDER.into_iter().map(move |(table, bytes)| (key(table, order, 0), value(order, bytes)));
     let reply = (key(0x22, scramble(order), order), value(order, 650));
     let rows = (0..3).map(move |line| (stock(scramble(order * 3 + line), skus), value(order, 60)));
     in_order.chain([reply]).chain(rows)

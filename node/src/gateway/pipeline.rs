@@ -1,8 +1,11 @@
 //! The one way of a request through the gateway, outermost step first.
 
 use axum::Router;
+use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
+use http::Method;
+use http::header::CONTENT_LENGTH;
 use tower::ServiceExt;
 
 use super::app::App;
@@ -28,11 +31,13 @@ impl Pipeline {
 
     /// All steps.
     pub async fn answer(&self, request: Request) -> Response {
+        let is_head = request.method() == Method::HEAD;
         // Names the request, writes problems, logs, counts, and survives panics.
-        observe::observe(&self.app, request, async |request| {
+        let answer = observe::observe(&self.app, request, async |request| {
             limits::limit(&self.app, request, async |request| self.admit(request).await).await
         })
-        .await
+        .await;
+        if is_head { without_body(answer) } else { answer }
     }
 
     /// The last of the steps, for reads that another node has passed on after it did the others.
@@ -62,4 +67,14 @@ impl Pipeline {
         }
         Ok(response)
     }
+}
+
+/// The answer to a HEAD: the length of what a GET would get, and nothing of it (RFC 9110, section 9.3.2). The HTTP/2 server
+/// sends whatever body there is.
+fn without_body(answer: Response) -> Response {
+    let (mut parts, body) = answer.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        parts.headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+    Response::from_parts(parts, Body::empty())
 }

@@ -9,7 +9,7 @@
 //! frame     version u8 = 1 | parcel*        parcel = number u32 BE | length u32 BE | what `submit.rs` puts into one call
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,15 +19,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::kind;
+use super::submit::Request;
 
 const VERSION: u8 = 1;
-const PARCEL_HEAD: usize = 8;
 
 /// Commands that may wait for the next frame: as many as a node proposes at once. One more is refused.
 const MAX_WAITING: usize = 1024;
 /// Commands in one frame, and the bytes after which no more are added.
 const MAX_PARCELS: usize = 256;
-const ENOUGH_BYTES: usize = 512 * 1024;
+pub(super) const ENOUGH_BYTES: usize = 512 * 1024;
 /// How long opening the channel may take, the greeting included.
 const OPEN_LIMIT: Duration = Duration::from_secs(1);
 /// A channel on which nothing was sent for so long is closed.
@@ -49,7 +49,8 @@ pub(super) enum Delivery {
 
 /// A command and who waits for it.
 struct Parcel {
-    request: Bytes,
+    envelope: Bytes,
+    deadline: Instant,
     reply: oneshot::Sender<Delivery>,
 }
 
@@ -63,16 +64,16 @@ enum Way {
 }
 
 impl Couriers {
-    /// Sends `request` to `leader` and waits for what becomes of it, at most until `deadline`.
+    /// Sends an envelope to `leader` and waits for what becomes of it, at most until `deadline`.
     pub(super) async fn send(
         &self,
         transport: &Arc<dyn Transport>,
         leader: NodeId,
-        request: Bytes,
+        envelope: Bytes,
         deadline: Instant,
     ) -> Delivery {
         let (reply, delivered) = oneshot::channel();
-        if let Err(instead) = self.hand_over(transport, leader, Parcel { request, reply }) {
+        if let Err(instead) = self.hand_over(transport, leader, Parcel { envelope, deadline, reply }) {
             return instead;
         }
         match timeout_at(deadline, delivered).await {
@@ -105,7 +106,7 @@ impl Couriers {
         // An empty queue takes one.
         let _ = queue.try_send(parcel);
         ways.insert(leader, Way::Courier(queue));
-        let courier = Courier { leader, waiting, ways: Arc::clone(&self.0) };
+        let courier = Courier { leader, waiting, taken: VecDeque::new(), ways: Arc::clone(&self.0) };
         tokio::spawn(courier.run(transport.clone()));
         Ok(())
     }
@@ -115,6 +116,8 @@ impl Couriers {
 struct Courier {
     leader: NodeId,
     waiting: mpsc::Receiver<Parcel>,
+    /// Taken from the queue, and in no frame yet.
+    taken: VecDeque<Parcel>,
     ways: Arc<Mutex<BTreeMap<NodeId, Way>>>,
 }
 
@@ -165,33 +168,38 @@ impl Courier {
     }
 
     async fn send_frames(&mut self, mut sender: Box<dyn FrameSender>, sent: &Sent) -> String {
-        let mut parcels = Vec::with_capacity(MAX_PARCELS);
-        let mut next = 0u32;
+        let (mut parcels, mut next) = (Vec::with_capacity(MAX_PARCELS), 0u32);
         loop {
             match timeout(IDLE_LIMIT, self.waiting.recv_many(&mut parcels, MAX_PARCELS)).await {
                 Ok(0) => return "this node is stopping".to_owned(),
-                Ok(_) => {}
+                Ok(_) => self.taken.extend(parcels.drain(..)),
                 Err(_) if lock(&sent.0).is_empty() => return "there was nothing to send".to_owned(),
                 Err(_) => continue,
             }
-            let mut waiting = parcels.drain(..).filter(|parcel| !parcel.reply.is_closed()).peekable();
-            while waiting.peek().is_some() {
-                let mut frame = BytesMut::with_capacity(16 * 1024);
-                frame.put_u8(VERSION);
-                while frame.len() < ENOUGH_BYTES
-                    && let Some(Parcel { request, reply }) = waiting.next()
-                {
-                    put_parcel(&mut frame, next, &request);
-                    lock(&sent.0).insert(next, reply);
-                    next = next.wrapping_add(1);
-                }
-                if let Err(error) = sender.send(frame.freeze()).await {
-                    // The rest of these was not sent, but to say so of some would be wrong once in a while.
-                    waiting.for_each(|parcel| drop(parcel.reply.send(Delivery::Lost(error.to_string()))));
+            while !self.taken.is_empty() {
+                let frame = self.next_frame(sent, &mut next);
+                if let Err(error) = sender.send(frame).await {
                     return error.to_string();
                 }
             }
         }
+    }
+
+    /// As many of what was taken as go into one frame, less what nobody waits for any more.
+    fn next_frame(&mut self, sent: &Sent, next: &mut u32) -> Bytes {
+        let mut frame = BytesMut::with_capacity(16 * 1024);
+        frame.put_u8(VERSION);
+        let mut sent = lock(&sent.0);
+        while frame.len() < ENOUGH_BYTES
+            && let Some(Parcel { envelope, deadline, reply }) = self.taken.pop_front()
+        {
+            if !reply.is_closed() {
+                put_parcel(&mut frame, *next, &Request::within(deadline, envelope).encode());
+                sent.insert(*next, reply);
+                *next = next.wrapping_add(1);
+            }
+        }
+        frame.freeze()
     }
 
     fn one_by_one(mut self) {
@@ -202,8 +210,15 @@ impl Courier {
 
     /// Tells those who still wait that nothing was sent. Nobody waits here any more after that.
     fn turn_away(&mut self, delivery: impl Fn() -> Delivery) {
-        self.waiting.close();
+        {
+            // Whoever hands a parcel over has this lock: none comes after the queue was emptied.
+            let _ways = lock(&self.ways);
+            self.waiting.close();
+        }
         while let Ok(parcel) = self.waiting.try_recv() {
+            self.taken.push_back(parcel);
+        }
+        for parcel in self.taken.drain(..) {
             // Who gave up waiting needs no answer.
             let _ = parcel.reply.send(delivery());
         }
@@ -234,12 +249,15 @@ pub(super) fn greeting() -> Bytes {
     Bytes::from_static(&[VERSION])
 }
 
-/// A frame of answers.
-pub(super) fn answers(answers: &[(u32, Bytes)]) -> Bytes {
-    let bytes: usize = answers.iter().map(|(_, answer)| PARCEL_HEAD + answer.len()).sum();
-    let mut frame = BytesMut::with_capacity(1 + bytes);
+/// A frame of the first of these answers, as many as go into one; they are taken out.
+pub(super) fn take_answers(answers: &mut VecDeque<(u32, Bytes)>) -> Bytes {
+    let mut frame = BytesMut::with_capacity(16 * 1024);
     frame.put_u8(VERSION);
-    answers.iter().for_each(|(number, answer)| put_parcel(&mut frame, *number, answer));
+    while frame.len() < ENOUGH_BYTES
+        && let Some((number, answer)) = answers.pop_front()
+    {
+        put_parcel(&mut frame, number, &answer);
+    }
     frame.freeze()
 }
 
@@ -272,26 +290,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-
-    use super::{answers, greeting, parcels};
-
-    #[test]
-    fn the_bytes_of_frames_are_pinned() {
-        assert_eq!(greeting().as_ref(), [1]);
-        let two = [(7, Bytes::from_static(b"ab")), (u32::MAX, Bytes::new())];
-        let expect = [1, 0, 0, 0, 7, 0, 0, 0, 2, b'a', b'b', 255, 255, 255, 255, 0, 0, 0, 0];
-        assert_eq!(answers(&two).as_ref(), expect);
-        assert_eq!(parcels(answers(&two)).unwrap(), two);
-        assert_eq!(parcels(greeting()).unwrap(), []);
-    }
-
-    #[test]
-    fn what_is_no_frame_is_not_read() {
-        let damaged: [&[u8]; 4] = [&[], &[2], &[1, 0, 0, 0], &[1, 0, 0, 0, 7, 0, 0, 0, 2, b'a']];
-        for bytes in damaged {
-            assert!(parcels(Bytes::copy_from_slice(bytes)).is_none(), "{bytes:?}");
-        }
-    }
-}
+mod tests;

@@ -1,14 +1,16 @@
 //! What this node answers its peers.
 
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
-use net::{BoxFuture, Channel, Kind, NodeId, Service};
+use net::{BoxFuture, Channel, FrameReceiver, FrameSender, Kind, NodeId, Service};
 use raft::Host;
 use shop::Envelope;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tracing::{Instrument, info_span};
 
@@ -35,7 +37,7 @@ impl NodeService {
     }
 
     /// Proposes here, and nowhere else: a command makes one hop.
-    async fn submit(&self, host: &Host, from: NodeId, body: Bytes) -> Answer {
+    async fn submit(&self, host: &Host, from: NodeId, body: Bytes, came: Instant) -> Answer {
         let Ok(_slot) = self.slots.try_acquire() else {
             return Answer::Refused(Refusal::Overloaded);
         };
@@ -50,7 +52,7 @@ impl NodeService {
         };
         let span = info_span!("forwarded", command = envelope.command.name(), from);
         adopt(&span, envelope.trace.as_ref());
-        let deadline = Instant::now() + request.remaining;
+        let deadline = came + request.remaining;
         if let Some(reply) = level::refusal(host, &envelope, deadline).await {
             return match storage::encode(&reply) {
                 Ok(outcome) => Answer::Done { index: reply.index, outcome: outcome.into() },
@@ -63,29 +65,58 @@ impl NodeService {
 
 impl NodeService {
     /// Proposes what comes on a channel, and answers in the order in which it is done. See `courier.rs`.
-    async fn submit_many(&self, host: &Host, from: NodeId, channel: Channel) {
-        let Channel { mut sender, mut receiver } = channel;
+    async fn submit_many(&self, from: NodeId, channel: Channel) {
+        let Channel { mut sender, receiver } = channel;
         if sender.send(courier::greeting()).await.is_err() {
             return;
         }
+        let (tell, answers) = mpsc::channel(FORWARDED_AT_ONCE);
+        // Apart from each other: what is carried out gives its slot back also while the peer does not read.
+        tokio::select! {
+            () = self.carry_out(from, receiver, tell) => {}
+            () = send_answers(sender, answers) => {}
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        from: NodeId,
+        mut receiver: Box<dyn FrameReceiver>,
+        tell: mpsc::Sender<(u32, Bytes)>,
+    ) {
         let mut under_way = FuturesUnordered::new();
         loop {
-            let done = tokio::select! {
+            tokio::select! {
                 frame = receiver.receive() => {
                     let Some(parcels) = frame.ok().flatten().and_then(courier::parcels) else { return };
+                    let came = Instant::now();
                     under_way.extend(parcels.into_iter().map(|(number, request)| async move {
-                        (number, self.submit(host, from, request).await.encode())
+                        (number, self.submit_one(from, request, came).await)
                     }));
-                    continue;
                 }
-                Some(done) = under_way.next() => done,
-            };
-            // What one run of apply has answered is ready at one moment: it goes into one frame.
-            let mut answers = vec![done];
-            while let Some(Some(done)) = under_way.next().now_or_never() {
-                answers.push(done);
+                // A peer that leaves so many answers unread has gone.
+                Some(done) = under_way.next() => if tell.try_send(done).is_err() { return },
             }
-            if sender.send(courier::answers(&answers)).await.is_err() {
+        }
+    }
+
+    async fn submit_one(&self, from: NodeId, request: Bytes, came: Instant) -> Bytes {
+        let Some(host) = self.shared.upgrade().map(|shared| shared.host.clone()) else {
+            return Answer::Refused(Refusal::Stopped).encode();
+        };
+        // One that panics must not take the others on its channel along.
+        let submitted = AssertUnwindSafe(self.submit(&host, from, request, came)).catch_unwind().await;
+        submitted.unwrap_or_else(|_| Answer::OutcomeUnknown("the leader failed at it".to_owned())).encode()
+    }
+}
+
+/// What one run of apply has answered is ready at one moment: it goes into one frame.
+async fn send_answers(mut sender: Box<dyn FrameSender>, mut answers: mpsc::Receiver<(u32, Bytes)>) {
+    let (mut taken, mut ready) = (Vec::new(), VecDeque::new());
+    while answers.recv_many(&mut taken, FORWARDED_AT_ONCE).await > 0 {
+        ready.extend(taken.drain(..));
+        while !ready.is_empty() {
+            if sender.send(courier::take_answers(&mut ready)).await.is_err() {
                 return;
             }
         }
@@ -97,7 +128,7 @@ impl Service for NodeService {
         Box::pin(async move {
             let shared = self.shared.upgrade().ok_or_else(|| "this node is stopping".to_owned())?;
             match kind {
-                kind::SUBMIT => Ok(self.submit(&shared.host, from, body).await.encode()),
+                kind::SUBMIT => Ok(self.submit(&shared.host, from, body, Instant::now()).await.encode()),
                 kind::STATUS => {
                     let asked = Asked::decode(&body)?;
                     shared.report(asked).encode(asked)
@@ -124,8 +155,8 @@ impl Service for NodeService {
 
     fn channel(&self, from: NodeId, kind: Kind, channel: Channel) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            match (kind, self.shared.upgrade().map(|shared| shared.host.clone())) {
-                (kind::SUBMIT_MANY, Some(host)) => self.submit_many(&host, from, channel).await,
+            match kind {
+                kind::SUBMIT_MANY => self.submit_many(from, channel).await,
                 // Dropping it is the answer.
                 _ => tracing::debug!(from, kind = kind.0, "channel of an unknown kind"),
             }

@@ -84,15 +84,12 @@ impl Peers {
         envelope: Bytes,
         deadline: Instant,
     ) -> Result<Forwarded, NotForwarded> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let remaining = left - (left / 8).min(MOST_RESERVED);
-        let request = Request { remaining, envelope }.encode();
-        let delivery = self.0.couriers.send(&self.0.transport, leader, request.clone(), deadline).await;
+        let delivery = self.0.couriers.send(&self.0.transport, leader, envelope.clone(), deadline).await;
         let answer = match delivery {
             Delivery::Answered(answer) => answer,
             Delivery::Unsent(why) => return Err(NotForwarded::NotAccepted(why)),
             Delivery::Lost(why) => return Err(NotForwarded::OutcomeUnknown(why)),
-            Delivery::OneByOne => self.submit_alone(leader, request, deadline).await?,
+            Delivery::OneByOne => self.submit_alone(leader, envelope, deadline).await?,
         };
         match Answer::decode(answer) {
             Some(Answer::Done { index, outcome }) => Ok(Applied { index, outcome }),
@@ -110,9 +107,10 @@ impl Peers {
     async fn submit_alone(
         &self,
         leader: NodeId,
-        request: Bytes,
+        envelope: Bytes,
         deadline: Instant,
     ) -> Result<Bytes, NotForwarded> {
+        let request = Request::within(deadline, envelope).encode();
         self.call(leader, kind::SUBMIT, request, deadline).await.map_err(|error| match error {
             // These are known before the request leaves, or are the peer's refusal to look at it.
             NetError::Unreachable { .. } | NetError::Endpoint(_) | NetError::Refused { .. } => {
@@ -124,7 +122,13 @@ impl Peers {
 }
 
 impl Request {
-    fn encode(&self) -> Bytes {
+    /// To be answered before `deadline`, which is the asker's.
+    pub(super) fn within(deadline: Instant, envelope: Bytes) -> Request {
+        let left = deadline.saturating_duration_since(Instant::now());
+        Request { remaining: left - (left / 8).min(MOST_RESERVED), envelope }
+    }
+
+    pub(super) fn encode(&self) -> Bytes {
         let mut out = BytesMut::with_capacity(5 + self.envelope.len());
         out.put_u8(VERSION);
         out.put_u32(u32::try_from(self.remaining.as_millis()).unwrap_or(u32::MAX));

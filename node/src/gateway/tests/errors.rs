@@ -78,6 +78,17 @@ async fn what_the_core_cannot_do_is_told_with_when_to_try_again() {
 }
 
 #[tokio::test]
+async fn the_answer_to_a_head_has_no_body() {
+    let bench = Bench::new();
+    for (line, status) in [("/livez", 200), ("/nowhere", 404)] {
+        let whole = bench.call(&format!("GET {line}"), &[], "").await;
+        let head = bench.call(&format!("HEAD {line}"), &[], "").await;
+        assert_eq!((head.status.as_u16(), head.text.as_str()), (status, ""), "{line}");
+        assert_eq!(head.header("content-length"), whole.text.len().to_string(), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn every_code_has_a_page() {
     let bench = Bench::new();
     for code in shop::Code::ALL {
