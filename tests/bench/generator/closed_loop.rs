@@ -30,7 +30,7 @@ pub trait Client {
 }
 
 /// An operation that takes longer ends the measurement: a server that hangs must not hang the bench.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// All clients for `length`, or until they have done `operations` together. The first error ends it.
 pub async fn measure<W: Work>(

@@ -1,11 +1,12 @@
-//! The load of the benchmarks: closed loops of clients, each with one request under way. One thread and prepared requests,
-//! so that it takes little of the machine that it shares with what it measures. Prints one JSON object.
+//! The load of the benchmarks: closed loops of clients, each with one request under way, or arrivals at a fixed rate. One thread
+//! and prepared requests, so that it takes little of the machine that it shares with what it measures. Prints one JSON object.
 
 mod closed_loop;
 mod figures;
 mod gap;
 mod grpc;
 mod http;
+mod open_loop;
 mod order;
 mod page;
 mod put;
@@ -16,13 +17,14 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::closed_loop::measure;
 use crate::order::Orders;
 use crate::page::Pages;
 use crate::put::Puts;
 
 #[derive(Parser)]
-#[command(about = "Closed loops of clients against a shop, an etcd or a file server; prints one JSON object")]
+#[command(
+    about = "Closed loops of clients, or a fixed rate, against a shop, an etcd or a file server; prints one JSON object"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -95,6 +97,9 @@ struct Length {
     /// Go on at the next server after an error or 300 ms, and tell the longest time without a success.
     #[arg(long)]
     through_failures: bool,
+    /// Send so many a second, however long the answers take, on at most `clients` connections. SIGTERM ends it early.
+    #[arg(long, conflicts_with_all = ["operations", "through_failures"])]
+    rate: Option<f64>,
 }
 
 impl Length {
@@ -118,8 +123,10 @@ async fn main() -> Result<()> {
 }
 
 async fn run<W: closed_loop::Work>(work: &W, length: &Length) -> Result<serde_json::Value> {
-    match length.through_failures {
-        true => gap::measure(work, length.clients, length.duration()).await,
-        false => measure(work, length.clients, length.duration(), length.operations).await,
+    let (clients, duration) = (length.clients, length.duration());
+    match length.rate {
+        Some(rate) => open_loop::measure(work, rate, clients, duration).await,
+        None if length.through_failures => gap::measure(work, clients, duration).await,
+        None => closed_loop::measure(work, clients, duration, length.operations).await,
     }
 }
