@@ -95,6 +95,17 @@ def usage(pids):
     return ticks / TICKS_PER_SECOND, written
 
 
+def forget_peak(pid):
+    """Lets the peak of a process's memory begin at what it has now."""
+    with open(f"/proc/{pid}/clear_refs", "w") as file:
+        file.write("5")
+
+
+def peak_mb(pid):
+    """The most resident memory since [`forget_peak`], or since the process began (VmHWM)."""
+    return _named_number(f"/proc/{pid}/status", "VmHWM:") / 1024
+
+
 def memory_mb(pids):
     """Resident memory, what is shared counted once (Pss)."""
     return sum(_named_number(f"/proc/{pid}/smaps_rollup", "Pss:") for pid in families(pids)) / 1024

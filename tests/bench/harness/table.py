@@ -29,7 +29,13 @@ def rows(figures, ratios):
         written = figure.get("bytes_per_operation") or {}
         yield [figure["row"], figure["subject"], str(figure["clients"] or ""), _rate(figure), *times,
                _by_role(figure.get("cpu_s_per_1000")), number(sum(written.values())) if written else "",
-               _by_role(figure.get("memory_mb")), f"{number(ratio)} x" if ratio is not None else "", _by_role(figure.get("further"))]
+               _by_role(figure.get("memory_mb")), _compared(figure, ratio), _by_role(figure.get("further"))]
+
+
+def _compared(figure, ratio):
+    if figure.get("limit_ms"):  # not a ratio between subjects, and less is better
+        return f"p99 is {number(figure['p99_ms'] / figure['limit_ms'])} of {number(figure['limit_ms'])} ms"
+    return f"{number(ratio)} x" if ratio is not None else ""
 
 
 def key(figure):
