@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Callable
 
-from rows import catalogue, commits, elections, failover, growth, mechanisms, orders
+from rows import alongside, catalogue, commits, elections, failover, growth, mechanisms, orders
 
 
 @dataclass
@@ -24,5 +24,6 @@ ROWS = {
     "failover": Row(failover.run, failover.PACKAGES, ("commits",)),
     "elections": Row(elections.run),
     "growth": Row(growth.run),
+    "alongside": Row(alongside.run),
     "mechanisms": Row(mechanisms.run, programs=("commits", "cost")),
 }

@@ -18,8 +18,8 @@ def run(bench):
         placed = 0
         for size in bench.sizes:
             while placed < size:
-                placed += _place(shop, min(BATCH, size - placed), 3_600)["operations"]
-            case = Case("growth", _subject(size), CLIENTS, lambda seconds: _place(shop, max(size // 5, 500), seconds),
+                placed += place(shop, min(BATCH, size - placed), 3_600)["operations"]
+            case = Case("growth", _subject(size), CLIENTS, lambda seconds: place(shop, max(size // 5, 500), seconds),
                         shop.roles, beside=_subject(bench.sizes[0]) if size != bench.sizes[0] else None)
             for _ in range(bench.rounds):
                 case.sample(bench.seconds)
@@ -32,7 +32,7 @@ def _subject(size):
     return f"shopnode, 1 node, {size:,} orders"
 
 
-def _place(shop, operations, seconds):
+def place(shop, operations, seconds):
     return load.run("orders", seconds, to=shop.addresses(), token=shop.token(), clients=CLIENTS, skus=shop.skus,
                     operations=operations)
 

@@ -25,7 +25,7 @@ class Shop:
         self._trust_at_once()
         while len(self.nodes) < nodes:
             self.join()
-        self._voters(nodes)
+        self.voters(nodes)
         self.call("PATCH", "/admin/v1/settings", {"manual_payments": True}, {"If-Match": "*"})
         self.client = self.call("POST", "/admin/v1/clients", {"name": "bench", "scopes": SCOPES})
         if skus:
@@ -45,15 +45,15 @@ class Shop:
         self.run(1)
         return re.search(r"sk_\S+", told).group()
 
-    def join(self):
-        """One more node; returns its id when it serves."""
+    def join(self, within=600):
+        """One more node; returns its number when it serves."""
         token = self.call("POST", "/admin/v1/cluster/tokens", {})["token"]
         node = self._new_node()
         some = self._some_that_runs()
         self._make("join", node, f"127.0.0.1:{some['cluster']}", "--token", token)
         number = max(self.nodes) + 1
         self.nodes[number] = node
-        self.run(number)
+        self.run(number, within)
         return number
 
     def _new_node(self):
@@ -69,14 +69,14 @@ class Shop:
             raise RuntimeError(f"shopnode {verb}: {made.stderr}")
         return made.stdout
 
-    def run(self, number):
+    def run(self, number, within=600):
         """Starts a node's directory and waits until it is ready; returns how many seconds that took."""
         node = self.nodes[number]
         began = time.monotonic()
         node["process"] = processes.start(
             [load.TARGET / "shopnode", "run", "--data", node["data"]],
             self.directory / f"node-{node['http']}.log", {**_inherited(), **self.environment})
-        processes.until("a node to be ready", lambda: self._is_ready(node), 600, node["process"], 0.005)
+        processes.until("a node to be ready", lambda: self._is_ready(node), within, node["process"], 0.005)
         return time.monotonic() - began
 
     def kill(self, number):
@@ -139,6 +139,12 @@ class Shop:
     def view(self):
         return self.call("GET", "/admin/v1/cluster")
 
+    def metric(self, number, name):
+        """A node's metric by its name with labels, as `/metrics` writes it."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.nodes[number]['http']}/metrics", timeout=30) as answer:
+            lines = answer.read().decode().splitlines()
+        return next(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{name} "))
+
     def id_of(self, number):
         http = f"http://127.0.0.1:{self.nodes[number]['http']}"
         return next(node["id"] for node in self.view()["nodes"] if node["http"] == http)
@@ -168,9 +174,10 @@ class Shop:
         settings = self.call("GET", "/admin/v1/cluster/autopilot")
         self.call("PUT", "/admin/v1/cluster/autopilot", {**settings, "stable_ms": 500})
 
-    def _voters(self, count):
+    def voters(self, count, within=60):
+        """Waits until so many vote."""
         processes.until(f"{count} voters", lambda: count == sum(
-            node["role"] == "voter" for node in self.view()["nodes"]), 60, pause=0.1)
+            node["role"] == "voter" for node in self.view()["nodes"]), within, pause=0.1)
 
 
 def _inherited():
