@@ -281,6 +281,11 @@ async fn bad_bodies_of_stock_products_and_carts_are_refused_and_change_nothing()
         }
     }
     assert_eq!(orders::shop_digests(&admin).await?, before, "a refused request changed the state");
+    // The bodies are good but for what is wrong with them, and a change would be seen.
+    admin.post("/admin/v1/stock/set", &set).await?.expect(200)?;
+    admin.post("/admin/v1/stock/adjust", &adjust).await?.expect(200)?;
+    admin.post("/admin/v1/products", &product).await?.expect(201)?;
+    assert_ne!(orders::shop_digests(&admin).await?, before, "the digests see no change");
     Ok(())
 }
 

@@ -309,5 +309,6 @@ async fn a_stranger_reads_and_changes_nothing() -> Result<()> {
             }
         }
     }
+    assert_ne!(orders::shop_digests(&admin).await?, before, "the digests see no change");
     Ok(())
 }

@@ -12,7 +12,7 @@ mod tests;
 
 pub use commands::{Command, Delivery, Enqueue, Item, Report, TrimNotifications};
 pub use event::Event;
-pub use model::{Cursor, Kind, Notification, Notifications, NotificationsDue, State, Status};
+pub use model::{Cursor, Kind, Notification, Notifications, NotificationsDue, Position, State, Status};
 
 /// The queue whose lease the notification worker holds.
 pub const QUEUE: &str = "notifications";

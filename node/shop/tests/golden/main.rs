@@ -1,7 +1,8 @@
 //! The bytes of everything that is on a disk: commands, events, outcomes, stored values. Each slice's are in a text file
 //! beside this one, a line each: a name and the bytes in hexadecimal.
 //!
-//! `SHOP_GOLDEN=append cargo test -p shop --test golden` adds the lines of new names. It never changes a line.
+//! `SHOP_GOLDEN=append cargo test -p shop --test golden` adds the lines of new names. It never changes a line. Run the
+//! tests once more behind it: what looks at all files may have done so before.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "all of this is a test: that is how it fails")]
 

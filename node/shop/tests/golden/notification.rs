@@ -2,17 +2,14 @@ use shop::Timestamp;
 use shop::broker::Fence;
 use shop::ids::OrderId;
 use shop::notification::{
-    Command, Cursor, Delivery, Enqueue, Event, Item, Kind, Notification, Report, State, TrimNotifications,
+    Command, Delivery, Enqueue, Event, Item, Kind, Notification, Position, Report, State, TrimNotifications,
 };
-use storage::Table;
 
 use crate::{check, command, event, part, sixteen, value};
 
 const AT: Timestamp = Timestamp::from_millis(1_795_359_600_500);
 const ORDER: OrderId = OrderId([1; 16]);
 const SEQ: u64 = 70_000;
-
-type Position = <Cursor as Table>::Value;
 
 fn fence() -> Fence {
     Fence { queue: "notifications".into(), epoch: 4 }
@@ -53,7 +50,7 @@ fn notification() {
         value("Notification pending", &notification(State::Pending { next_at: AT })),
         value("Notification sent", &notification(State::Sent { at: AT })),
         value("Notification failed", &notification(State::Failed { at: AT, reason: reason() })),
-        value("Position", &Position { 0: SEQ }),
+        value("Position", &Position(SEQ)),
     ];
     check("notification", Command::NAMES, golden);
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::de::value::U32Deserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, VariantAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
@@ -69,7 +70,7 @@ impl<'de> EnumAccess<'de> for Inside {
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Found> {
-        let position = serde::de::value::U32Deserializer::new(self.0);
+        let position = U32Deserializer::<Found>::new(self.0);
         Ok((seed.deserialize(position)?, self))
     }
 }

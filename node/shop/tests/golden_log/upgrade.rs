@@ -198,6 +198,7 @@ fn forget(player: &mut Player) {
     player.ok(TrimCarts { fence: fence(), after: None });
     player.ok(TrimEvents { fence: fence(), below: 70 });
     player.now_ms += 400 * DAY_MILLIS;
+    player.ok(TrimCarts { fence: fence(), after: None });
     player.ok(TrimEvents { fence: fence(), below: 20 });
     player.ok(TrimEvents { fence: fence(), below: u64::MAX });
     // What ended long ago goes from the tokens when the next one is made.
