@@ -9,6 +9,7 @@ mod job;
 mod leader;
 mod member;
 mod node;
+mod notification;
 mod order;
 mod payment;
 mod product;
@@ -37,6 +38,8 @@ pub enum Noun {
     Order(order::Order),
     #[command(subcommand)]
     Payment(payment::Payment),
+    #[command(subcommand)]
+    Notification(notification::Notification),
     #[command(subcommand)]
     Client(client::Client),
     #[command(subcommand)]
@@ -78,6 +81,7 @@ impl Noun {
             Self::Stock(verb) => verb.run(context).await,
             Self::Order(verb) => verb.run(context).await,
             Self::Payment(verb) => verb.run(context).await,
+            Self::Notification(verb) => verb.run(context).await,
             Self::Client(verb) => verb.run(context).await,
             Self::Token(verb) => verb.run(context).await,
             Self::Authority(verb) => verb.run(context).await,

@@ -163,3 +163,15 @@ fn a_revocation_has_no_key_and_does_no_harm_twice() {
     assert_eq!(shop.received()[1].target, "/admin/v1/clients/cli_06fzz5q2ks5j8v1mcd0p8qf1w2");
     assert_eq!(run(&shop, &["client", "revoke", "nonsense"]).code, 2);
 }
+
+#[test]
+fn a_mail_is_sent_again_with_a_key() {
+    let no_content = Canned::Answer { status: 204, headers: vec![], body: String::new() };
+    let shop = FakeShop::start(vec![Canned::Drop, no_content]);
+    let ran = run(&shop, &["notification", "retry", "70000"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
+    assert!(ran.stderr.contains("notification 70000 is due again"), "{ran:?}");
+    the_key(&shop);
+    assert_eq!(shop.received()[1].target, "/admin/v1/notifications/70000/retry");
+    assert_eq!(run(&shop, &["notification", "retry", "ord_1"]).code, 2);
+}

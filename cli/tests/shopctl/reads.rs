@@ -157,3 +157,17 @@ fn explain_needs_no_server() {
     let ran = user.run(&["explain", "out_of_stok"]);
     assert!(ran.code == 2 && ran.stderr.contains("did you mean `out_of_stock`?"), "{ran:?}");
 }
+
+#[test]
+fn mails_are_listed_by_status() {
+    let body = r#"{"data":[{"cause_seq":70000,"kind":"order_shipped","order_id":"ord_06fzz5q2ks5j8v1mcd0p8qf1w2","status":"failed","tries":12,"created_at":"2026-01-31T12:00:00.000Z","at":"2026-02-03T12:00:00.000Z","reason":"451"}],"next_cursor":null}"#;
+    let shop = FakeShop::start(vec![json(200, body)]);
+    let ran = run(&shop, &["notification", "list", "--status", "failed"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+    for shown in ["70000", "order_shipped", "failed", "2026-02-03 12:00:00Z", "451"] {
+        assert!(ran.stdout.contains(shown), "{shown} in\n{}", ran.stdout);
+    }
+    assert!(shop.received()[0].target.contains("/admin/v1/notifications?"), "{ran:?}");
+    assert!(shop.received()[0].target.contains("status=failed"), "{ran:?}");
+    assert_eq!(run(&shop, &["notification", "list", "--status", "lost"]).code, 2);
+}

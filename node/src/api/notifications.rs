@@ -2,15 +2,18 @@
 
 use axum::response::Response;
 use shop::http::Page;
+use shop::notification::RetryNotification;
 use shop::notification::http::{NotificationView, NotificationsQuery};
 use shop::notification::queries;
 use shop::user::Scope;
 use utoipa_axum::routes;
 
-use crate::gateway::{Call, Policy, Problem, Query, Routes};
+use crate::gateway::{Call, Empty, MaybeJson, PathId, Policy, Problem, Query, Routes};
 
 pub fn routes(routes: Routes) -> Routes {
-    routes.add(routes!(list), Policy::only(Scope::OrdersRead))
+    routes
+        .add(routes!(list), Policy::only(Scope::OrdersRead))
+        .add(routes!(retry), Policy::only(Scope::OrdersWrite))
 }
 
 /// Lists notifications, those of the newest events first.
@@ -28,8 +31,21 @@ async fn list(call: Call, Query(query): Query<NotificationsQuery>) -> Result<Res
     seen.await?.answer()
 }
 
+/// Sends a mail again that has failed, with all tries before it.
+#[utoipa::path(
+    post, path = "/admin/v1/notifications/{id}/retry", tag = "notifications", operation_id = "retry_notification",
+    params(("id" = u64, Path, description = "The notification's `cause_seq`")),
+    request_body = Option<Empty>,
+    responses((status = 204, description = "It is due again"))
+)]
+async fn retry(call: Call, PathId(seq): PathId<u64>, body: MaybeJson<Empty>) -> Result<Response, Problem> {
+    Ok(call.carry_out(RetryNotification { seq }, body.fingerprint).await?.no_content())
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use serde_json::{Value, json};
     use shop::broker::{Fence, TakeLease};
     use shop::ids::OrderId;
@@ -88,5 +104,27 @@ mod tests {
             let key = format!("authorization: Bearer {}", bench.client(scope).1);
             assert_eq!(bench.call(line, &[&key], "").await.status, status, "{scope}");
         }
+    }
+    #[tokio::test]
+    async fn a_failed_mail_is_sent_again_once_the_cluster_can() {
+        let bench = with_mails();
+        let retry = async |seq: &str, fields: &[&str]| {
+            bench.admin(&format!("POST /admin/v1/notifications/{seq}/retry"), fields, "").await
+        };
+        assert_eq!(retry("3", &[]).await.verdict(), (409, "level_too_low".into()));
+        bench.core.active_version.store(3, Ordering::Relaxed);
+        let key = "idempotency-key: once";
+        for replayed in ["", "true"] {
+            let answer = retry("3", &[key]).await;
+            assert_eq!((answer.status.as_u16(), answer.header("idempotent-replayed")), (204, replayed));
+        }
+        let pending = bench.admin("GET /admin/v1/notifications?status=pending", &[], "").await.expect(200);
+        assert_eq!((seqs(&pending), &pending["data"][1]["tries"]), (vec![4, 3, 1], &json!(0)));
+        for (seq, status) in [("3", 409), ("2", 409), ("9", 404), ("x", 404)] {
+            assert_eq!(retry(seq, &[]).await.status, status, "{seq}");
+        }
+        let reader = format!("authorization: Bearer {}", bench.client("orders:read").1);
+        let line = "POST /admin/v1/notifications/3/retry";
+        assert_eq!(bench.call(line, &[&reader], "").await.status, 403);
     }
 }

@@ -1,7 +1,7 @@
 //! A gateway over the real domain in memory, without a log: what unit tests of routes and layers talk to.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use http::{HeaderMap, Request, StatusCode};
 use secrecy::SecretString;
 use serde_json::Value;
 use shop::ids::{ApiKeyId, ClientId};
+use shop::level::FIRST_LEVEL;
 use shop::payment::http::Providers;
 use shop::user::{self, AddSigningKey, CreateApiKey, CreateClient, Scopes};
 use shop::{Actor, Command, EntryInfo, Envelope, Outcome, Reply, Shop};
@@ -39,6 +40,8 @@ pub struct Direct {
     clock: SystemClock,
     /// How far the log's time is behind the clock.
     pub behind_ms: AtomicU64,
+    /// The first until a test raises it.
+    pub active_version: AtomicU32,
     /// What is answered instead of carrying commands out, when a test says so.
     pub refuse: Mutex<Option<Unserved>>,
     /// Whose certificates the nodes have, as they say.
@@ -55,7 +58,7 @@ impl Direct {
             index: shop.1,
             now_ms: self.clock.now_ms() - self.behind_ms.load(Ordering::Relaxed),
             seed: random().unwrap(),
-            active_version: 1,
+            active_version: self.active_version.load(Ordering::Relaxed),
         };
         let payload = envelope.encode().unwrap();
         let mut tx = self.store.begin();
@@ -134,7 +137,7 @@ impl Core for Direct {
     }
 
     fn active_version(&self) -> u32 {
-        1
+        self.active_version.load(Ordering::Relaxed)
     }
 
     fn silence(&self) -> Option<Duration> {
@@ -142,13 +145,13 @@ impl Core for Direct {
     }
 
     fn cluster(&self) -> BoxFuture<'_, ClusterView> {
-        Box::pin(async {
+        Box::pin(async move {
             ClusterView {
                 name: "shop".into(),
                 leader: Some(1),
                 term: 1,
                 commit_index: 0,
-                active_version: 1,
+                active_version: self.active_version(),
                 nodes: Vec::new(),
             }
         })
@@ -209,6 +212,7 @@ impl Bench {
             known: Known::default(),
             applied: AtomicU64::new(0),
             behind_ms: AtomicU64::new(0),
+            active_version: AtomicU32::new(FIRST_LEVEL),
             clock,
             refuse: Mutex::new(None),
             signers: Mutex::default(),

@@ -10,7 +10,7 @@ pub mod queries;
 #[cfg(test)]
 mod tests;
 
-pub use commands::{Command, Delivery, Enqueue, Item, Report, TrimNotifications};
+pub use commands::{Command, Delivery, Enqueue, Item, Report, RetryNotification, TrimNotifications};
 pub use event::Event;
 pub use model::{Cursor, Kind, Notification, Notifications, NotificationsDue, Position, State, Status};
 

@@ -2,7 +2,8 @@ use shop::Timestamp;
 use shop::broker::Fence;
 use shop::ids::OrderId;
 use shop::notification::{
-    Command, Delivery, Enqueue, Event, Item, Kind, Notification, Position, Report, State, TrimNotifications,
+    Command, Delivery, Enqueue, Event, Item, Kind, Notification, Position, Report, RetryNotification, State,
+    TrimNotifications,
 };
 
 use crate::{check, command, event, part, sixteen, value};
@@ -39,8 +40,10 @@ fn notification() {
         command(Enqueue { fence: fence(), up_to: SEQ, items: vec![item(SEQ, Kind::Confirmed)] }),
         command(Report { fence: fence(), results }),
         command(TrimNotifications { fence: fence(), seqs: vec![SEQ, 1], ended_before: AT }),
+        command(RetryNotification { seq: SEQ }),
         event(told(Event::Sent { order: ORDER, kind: Kind::Confirmed, seq: SEQ })),
         event(told(Event::Failed { order: ORDER, kind: Kind::Refunded(2), seq: SEQ, reason: reason() })),
+        event(told(Event::Retried { order: ORDER, kind: Kind::Shipped(3), seq: SEQ })),
         part("notification kind confirmed", &Kind::Confirmed),
         part("notification kind shipped", &Kind::Shipped(3)),
         part("notification kind refunded", &Kind::Refunded(2)),

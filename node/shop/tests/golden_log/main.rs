@@ -8,6 +8,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "all of this is a test: that is how it fails")]
 
 mod money;
+mod retry;
 mod script;
 mod upgrade;
 
@@ -33,7 +34,7 @@ struct Entry {
 type Script = fn() -> Vec<Entry>;
 
 /// The logs: their files, and what was played to record them.
-const LOGS: [(&str, Script); 2] = [("log", script::play), ("log2", upgrade::play)];
+const LOGS: [(&str, Script); 3] = [("log", script::play), ("log2", upgrade::play), ("log3", retry::play)];
 
 /// A shop in memory that applies entries in runs of a given length, as a node does after a restart.
 struct Replay {

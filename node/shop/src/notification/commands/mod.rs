@@ -3,6 +3,7 @@ crate::commands! {
     "enqueue" => enqueue::Enqueue,
     "report" => report::Report,
     "trim" => trim::TrimNotifications,
+    "retry" => retry::RetryNotification since 3,
 }
 
 pub use enqueue::Item;
