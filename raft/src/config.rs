@@ -1,6 +1,6 @@
 //! What a host is told when it starts.
 
-use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{fmt, ops::RangeInclusive, path::PathBuf, sync::Arc, time::Duration};
 
 use net::{GroupId, NodeId};
 use openraft::SnapshotPolicy;
@@ -72,6 +72,9 @@ pub struct Config {
     pub supports: RangeInclusive<u32>,
     /// Ask for a copy of the state before taking part: the one that is there was outvoted, damaged or lost.
     pub refetch: Option<Refetch>,
+    /// A file outside the log's directory that says that a log was begun there. Once it is there, a start that finds no
+    /// log is refused. `None` for a log whose loss nobody minds.
+    pub log_mark: Option<PathBuf>,
     /// Told of durations and sizes.
     pub observer: Arc<dyn Observer>,
 }
@@ -104,6 +107,7 @@ impl Config {
             max_pending_bytes: 64 * 1024 * 1024,
             supports: FIRST_ACTIVE_VERSION..=FIRST_ACTIVE_VERSION,
             refetch: None,
+            log_mark: None,
             observer: Arc::new(NoObserver),
         }
     }

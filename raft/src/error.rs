@@ -19,6 +19,12 @@ pub enum Fault {
     /// The directory holds a log of another format, or files that are no log.
     #[error("{path} holds a write-ahead log that this program cannot read ({why}); {advice}")]
     LogFormat { path: String, why: String, advice: &'static str },
+    /// The log of this node was begun and is not there. It has the vote and what was acknowledged: others count on both.
+    #[error(
+        "{path} has no write-ahead log, and this node had one: if its disk is not mounted, mount it; a new log would let \
+         this node vote twice and forget what it has acknowledged"
+    )]
+    LogLost { path: String },
     /// A record of ours that cannot be decoded.
     #[error("a stored record cannot be read: {0}")]
     Record(#[from] Malformed),
@@ -59,6 +65,7 @@ impl Fault {
             Fault::Storage(fault) => fault.code(),
             Fault::Log { .. } => "wal_failed",
             Fault::LogFormat { .. } => "wal_format",
+            Fault::LogLost { .. } => "wal_lost",
             Fault::Record(_) => "raft_record_unreadable",
             Fault::Consensus(_) => "raft_core_stopped",
             Fault::Settings(_) => "raft_settings_invalid",

@@ -1,6 +1,7 @@
 //! Puts a host together: applier, log, consensus, and the tasks around them.
 
 use std::{
+    fmt,
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -10,7 +11,7 @@ use std::{
 };
 
 use net::{NodeId, Transport};
-use openraft::{async_runtime::WatchReceiver, errors::Fatal, storage::RaftLogStorage};
+use openraft::{RaftLogReader, async_runtime::WatchReceiver, errors::Fatal, storage::RaftLogStorage};
 use storage::Store;
 use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
 
@@ -21,7 +22,7 @@ use crate::{
     error::{Fault, FaultLine},
     flusher::Flusher,
     leadership::Heard,
-    log::{MemoryLog, WalLog},
+    log::{BegunMark, MemoryLog, WalLog},
     machine::Machine,
     membership::step_aside_when_the_disk_stalls,
     network::Peers,
@@ -53,6 +54,15 @@ pub(crate) struct Parts {
 pub(crate) enum LogPlace {
     Directory(PathBuf),
     Memory(MemoryLog),
+}
+
+impl fmt::Display for LogPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LogPlace::Directory(dir) => dir.display().fmt(f),
+            LogPlace::Memory(_) => f.write_str("memory"),
+        }
+    }
 }
 
 /// The same, open.
@@ -103,11 +113,20 @@ pub(crate) async fn launch(parts: Parts) -> Result<Launched, Fault> {
         observer: observer.clone(),
         off_thread: in_threads,
     };
+    let place = log.to_string();
     let log = match log {
         LogPlace::Directory(dir) => {
             let purger = flusher.clone();
             let before_purge = Box::new(move |index| purger.flush_to(index));
-            OpenLog::Wal(WalLog::open(&dir, fault_line.clone(), config.observer.clone(), before_purge)?)
+            let mark = config.log_mark.as_deref().map(BegunMark);
+            if let Some(mark) = &mark {
+                mark.demand(&dir)?;
+            }
+            let log = WalLog::open(&dir, fault_line.clone(), config.observer.clone(), before_purge)?;
+            if let Some(mark) = &mark {
+                mark.set(&dir)?;
+            }
+            OpenLog::Wal(log)
         }
         LogPlace::Memory(log) => OpenLog::Memory(log),
     };
@@ -121,8 +140,8 @@ pub(crate) async fn launch(parts: Parts) -> Result<Launched, Fault> {
         }
     }
     match log.clone() {
-        OpenLog::Wal(log) => state_reaches(&store, log).await?,
-        OpenLog::Memory(log) => state_reaches(&store, log).await?,
+        OpenLog::Wal(log) => fit_each_other(&store, log, &place).await?,
+        OpenLog::Memory(log) => fit_each_other(&store, log, &place).await?,
     }
     let supports = config.supports.clone();
     let shares = Shares { store: store.clone(), progress: progress.clone(), observer, supports };
@@ -249,11 +268,24 @@ impl Launched {
     }
 }
 
-/// Refuses a state that ends before the log begins: nothing could be applied to it.
-async fn state_reaches(store: &Store, mut log: impl RaftLogStorage<TypeConfig>) -> Result<(), Fault> {
+/// Refuses a state that ends before the log begins: nothing could be applied to it. And a log that remembers nothing under
+/// a state that has followed a leader: whoever follows one has voted or noted its vote first, so that log was lost.
+async fn fit_each_other(
+    store: &Store,
+    mut log: impl RaftLogStorage<TypeConfig>,
+    place: &str,
+) -> Result<(), Fault> {
     let failed = |source| Fault::Log { doing: "reading its bounds", source };
-    let purged = log.get_log_state().await.map_err(failed)?.last_purged_log_id.map_or(0, |id| id.index);
-    let applied = Position::read(&store.view())?.log_id.map_or(0, |id| id.index);
+    let bounds = log.get_log_state().await.map_err(failed)?;
+    let vote = log.get_log_reader().await.read_vote().await.map_err(failed)?;
+    let purged = bounds.last_purged_log_id.map_or(0, |id| id.index);
+    let applied = Position::read(&store.view())?.log_id;
+    // A state that a new group was founded on is of term 0, and its log is empty.
+    let followed = applied.is_some_and(|id| id.leader_id.term > 0);
+    if followed && bounds.last_log_id.is_none() && vote.is_none() {
+        return Err(Fault::LogLost { path: place.to_owned() });
+    }
+    let applied = applied.map_or(0, |id| id.index);
     if applied < purged { Err(Fault::StateLost { applied, purged }) } else { Ok(()) }
 }
 

@@ -218,6 +218,26 @@ async fn a_second_process_on_the_log_is_refused() {
     host.shutdown().await;
 }
 
+/// Without its log a node could vote twice in a term, and would forget what it has acknowledged.
+#[tokio::test]
+async fn a_log_that_was_lost_is_not_begun_anew() {
+    for has_mark in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let mark = dir.path().join("LOG");
+        let marked = |config: &mut Config| config.log_mark = has_mark.then(|| mark.clone());
+        let (host, held) = start(dir.path(), 1_000, marked).await;
+        assert_eq!(mark.exists(), has_mark);
+        host.bootstrap(NodeInfo::default()).await.unwrap();
+        host.submit(command("acknowledged"), soon()).await.unwrap();
+        host.shutdown().await;
+        drop((host, held));
+        std::fs::remove_dir_all(dir.path().join("wal")).unwrap();
+        // Without the mark the state tells: it has followed a leader of whom this log knows nothing.
+        let (refused, _held) = try_start(dir.path(), 1_000, marked).await;
+        assert_eq!(refused.err().map(|fault| fault.code()), Some("wal_lost"));
+    }
+}
+
 #[tokio::test]
 async fn refusals_change_nothing() {
     let dir = tempfile::tempdir().unwrap();

@@ -11,14 +11,10 @@ use crate::{
 /// Opens the log in `dir` as a start does, reading all of it, and closes it again. The node that uses it must be stopped.
 ///
 /// # Errors
-/// [`Fault::LogFormat`] when there is none or it is of another version, [`Fault::Log`] when it is damaged or in use.
+/// [`Fault::LogLost`] when there is none, [`Fault::LogFormat`] when it is of another version, [`Fault::Log`] when it is damaged or in use.
 pub fn check_log(dir: &Path) -> Result<(), Fault> {
     if !format::is_there(dir) {
-        return Err(Fault::LogFormat {
-            path: dir.display().to_string(),
-            why: "it is gone".to_owned(),
-            advice: "nothing brings it back but a copy of the directory",
-        });
+        return Err(Fault::LogLost { path: dir.display().to_string() });
     }
     WalLog::open(dir, FaultLine::new(), Arc::new(NoObserver), Box::new(|_| Ok(()))).map(drop)
 }
@@ -30,12 +26,12 @@ mod tests {
     #[test]
     fn a_log_that_is_gone_or_damaged_is_told() {
         let home = tempfile::tempdir().unwrap();
-        assert_eq!(check_log(home.path()).unwrap_err().code(), "wal_format");
+        assert_eq!(check_log(home.path()).unwrap_err().code(), "wal_lost");
         drop(
             WalLog::open(home.path(), FaultLine::new(), Arc::new(NoObserver), Box::new(|_| Ok(()))).unwrap(),
         );
         check_log(home.path()).unwrap();
         std::fs::remove_dir_all(home.path().join("log")).unwrap();
-        assert_eq!(check_log(home.path()).unwrap_err().code(), "wal_format");
+        assert_eq!(check_log(home.path()).unwrap_err().code(), "wal_lost");
     }
 }

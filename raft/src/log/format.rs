@@ -1,6 +1,7 @@
 //! The file that says which format the log beside it has. raft-log writes none.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -10,10 +11,19 @@ use crate::error::Fault;
 
 const FILE: &str = "FORMAT";
 const CONTENT: &str = "shopnode-wal 1\n";
+/// How raft-log ends the names of its files.
+const CHUNK: &str = "wal";
 
 /// Whether a log was kept in `dir`, and is still there.
 pub(super) fn is_there(dir: &Path) -> bool {
-    dir.join(FILE).exists() && dir.join("log").exists()
+    dir.join(FILE).exists() && has_files(dir)
+}
+
+/// Whether there are files of a log in `dir`. One that was opened once always has some.
+pub(super) fn has_files(dir: &Path) -> bool {
+    let is_chunk = |name: &OsStr| Path::new(name).extension().is_some_and(|extension| extension == CHUNK);
+    let Ok(mut files) = dir.join("log").read_dir() else { return false };
+    files.any(|file| file.is_ok_and(|file| is_chunk(&file.file_name())))
 }
 
 /// Makes `dir` ready to hold a log, or checks that the one in it can be read, and returns the log's own
@@ -39,7 +49,7 @@ pub(super) fn prepare(dir: &Path) -> Result<PathBuf, Fault> {
                     advice: "restore the file from a copy of the directory; do not delete the log",
                 });
             }
-            write_durably(dir, &file).map_err(failed)?;
+            write_durably(&file, CONTENT).map_err(failed)?;
         }
         Err(error) => return Err(failed(error)),
     }
@@ -49,16 +59,19 @@ pub(super) fn prepare(dir: &Path) -> Result<PathBuf, Fault> {
 }
 
 /// The name appears only with its full content: a crash leaves no half of it.
-fn write_durably(dir: &Path, file: &Path) -> io::Result<()> {
-    let draft = dir.join("FORMAT.new");
+pub(super) fn write_durably(file: &Path, content: &str) -> io::Result<()> {
+    let draft = file.with_extension("new");
     let mut out = File::create(&draft)?;
-    out.write_all(CONTENT.as_bytes())?;
+    out.write_all(content.as_bytes())?;
     out.sync_all()?;
     fs::rename(&draft, file)?;
-    sync_dir(dir)
+    match file.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => sync_dir(dir),
+        _ => sync_dir(Path::new(".")),
+    }
 }
 
-fn sync_dir(dir: &Path) -> io::Result<()> {
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
