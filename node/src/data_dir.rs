@@ -1,5 +1,5 @@
 //! A node's directory: `DIR/{config.toml, wal/, state/, blobs/, secrets/}`, for its owner's eyes only, and for one
-//! process at a time.
+//! process at a time. `DIR/LOG` says that a log was begun in `wal/`: raft refuses to begin another.
 
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
@@ -12,6 +12,8 @@ const FORMAT_FILE: &str = "FORMAT";
 const LOCK_FILE: &str = "LOCK";
 /// There while a `join` is under way: what it has written so far is not a lost node's.
 const JOINING_FILE: &str = "JOINING";
+/// Says that the log was begun (raft's `log_mark`).
+const LOG_MARK: &str = "LOG";
 /// What a `join` that was cut off may have left in the root.
 const JOIN_LEAVES: [&str; 3] = [JOINING_FILE, "identity.toml", "peers.toml"];
 /// The directories that `init` makes.
@@ -96,7 +98,8 @@ impl DataDir {
         for entry in entries {
             let name = entry.map_err(|source| failed("read", root, source))?.file_name();
             let ours = name.to_str().is_some_and(|name| {
-                let left = resumes_join && JOIN_LEAVES.contains(&name.trim_end_matches(".new"));
+                let whole = name.trim_end_matches(".new");
+                let left = whole == LOG_MARK || resumes_join && JOIN_LEAVES.contains(&whole);
                 left || PARTS.contains(&name) || name == LOCK_FILE || name.starts_with("config.toml")
             });
             if !ours {
@@ -113,7 +116,13 @@ impl DataDir {
         for part in PARTS {
             make_directory(&root.join(part))?;
         }
-        Ok(directory)
+        // Nothing is in `wal/`, and whoever makes a directory begins a log on purpose.
+        match std::fs::remove_file(directory.log_mark()) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(failed("remove", &directory.log_mark(), source))
+            }
+            _ => Ok(directory),
+        }
     }
 
     /// Says that everything a node needs is in place. Written last, so that a crash before it leaves no half node.
@@ -171,6 +180,11 @@ impl DataDir {
 
     pub fn wal(&self) -> PathBuf {
         self.root.join("wal")
+    }
+
+    /// Where it is noted that the log was begun: not in `wal/`, which may be lost as a whole.
+    pub fn log_mark(&self) -> PathBuf {
+        self.root.join(LOG_MARK)
     }
 
     pub fn state(&self) -> PathBuf {

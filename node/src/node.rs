@@ -74,7 +74,7 @@ impl Node {
         let replica = Replica::open(&config, &identity, &directory, endpoint.clone(), clock, &metrics)
             .await
             .map_err(|error| {
-                let advice = rejoin::advice(&error, root);
+                let advice = rejoin::advice(&error, identity.node, root);
                 anyhow::Error::from(error).context(advice)
             })?;
         let membership = Membership::new(replica.clone(), identity.node);
@@ -172,8 +172,12 @@ async fn found_cluster(
     clock: SystemClock,
 ) -> Result<ClusterId> {
     tracing::info!("this directory has no cluster id yet: making one, with its certificate authority");
-    let replica =
-        Replica::open(config, identity, directory, Arc::new(Isolated), clock, &Metrics::new()?).await?;
+    let replica = Replica::open(config, identity, directory, Arc::new(Isolated), clock, &Metrics::new()?)
+        .await
+        .map_err(|error| {
+            let advice = rejoin::advice(&error, identity.node, directory.root());
+            anyhow::Error::from(error).context(advice)
+        })?;
     let found = async {
         replica.ready(READY_WITHIN).await?;
         let credentials = Credentials::within(&directory.secrets());

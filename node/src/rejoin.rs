@@ -78,7 +78,14 @@ fn remove(path: &Path, how: impl FnOnce(&Path) -> std::io::Result<()>) -> Result
 }
 
 /// What failed, and what the operator can do about it.
-pub fn advice(error: &ReplicaError, root: &Path) -> String {
+pub fn advice(error: &ReplicaError, node: u64, root: &Path) -> String {
+    if error.is_log_lost() {
+        return format!(
+            "the log in {} is gone. {}; if it was alone, restore a backup (`shopnode restore`)",
+            root.display(),
+            without_log(node, root)
+        );
+    }
     let root = root.display();
     if error.is_damage() {
         format!(
@@ -90,6 +97,16 @@ pub fn advice(error: &ReplicaError, root: &Path) -> String {
     }
 }
 
+/// Why a node without its log is lost, and how its machine becomes another node.
+fn without_log(node: u64, root: &Path) -> String {
+    format!(
+        "The log has this node's vote, so that without it node {node} cannot come back as itself: \
+         remove it (`shopctl member remove {node}` at another node), move {} away, and join under a new id \
+         (`shopctl token create`, then `shopnode join`)",
+        root.display()
+    )
+}
+
 /// `shopnode rejoin`: puts a damaged state aside, so that the next `run` takes a copy from the others.
 ///
 /// # Errors
@@ -99,13 +116,7 @@ pub fn rejoin(arguments: &RejoinArguments) -> Result<()> {
     let directory = DataDir::open(root)?;
     let node = Identity::load(root)?.node;
     if let Err(fault) = raft::check_log(&directory.wal()) {
-        bail!(
-            "{fault} [{}]. The log has this node's vote, so that without it node {node} cannot come back as itself: \
-             remove it (`shopctl member remove {node}` at another node), move {} away, and join under a new id \
-             (`shopctl token create`, then `shopnode join`)",
-            fault.code(),
-            root.display()
-        );
+        bail!("{fault} [{}]. {}", fault.code(), without_log(node, root));
     }
     if !arguments.peers.is_empty() {
         PeersFile::within(root).write(&arguments.peers.iter().cloned().collect())?;

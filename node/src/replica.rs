@@ -48,6 +48,11 @@ pub enum ReplicaError {
 }
 
 impl ReplicaError {
+    /// Whether the log, with this node's vote in it, is lost: nothing mends that.
+    pub fn is_log_lost(&self) -> bool {
+        matches!(self, ReplicaError::Raft { source: raft::Fault::LogLost { .. } })
+    }
+
     /// Whether the files of the state are damaged or lost: a copy from the others mends that.
     pub fn is_damage(&self) -> bool {
         const DAMAGE: [&str; 5] = [
@@ -114,6 +119,7 @@ impl Replica {
             timings: timings(config.raft.profile),
             observer: Arc::new(metrics.clone()),
             supports: LEVELS.least..=LEVELS.most,
+            log_mark: Some(directory.log_mark()),
             refetch: rejoin::pending(directory.root())
                 .map_err(|error| ReplicaError::Rejoin(format!("{error:#}")))?,
             ..raft::Config::new(identity.node, &config.cluster.name)

@@ -264,7 +264,7 @@ fn compaction_fault(node: &Node, ended: Result<Result<(), Fault>, JoinError>) ->
     match ended {
         Ok(Err(fault)) => {
             let error = ReplicaError::from(fault);
-            let advice = rejoin::advice(&error, node.directory.root());
+            let advice = rejoin::advice(&error, node.identity.node, node.directory.root());
             anyhow::Error::from(error).context(advice).context("this node's state is damaged and it stops")
         }
         Ok(Ok(())) => anyhow!("looking after the state's files ended unasked"),

@@ -80,6 +80,23 @@ fn making_one_can_be_repeated_until_something_is_in_it() {
     DataDir::open(home.path()).unwrap();
 }
 
+/// `init`, `join` and `restore` begin a log on purpose; opening what is there does not.
+#[test]
+fn the_mark_of_a_log_stays_until_a_directory_is_made_anew() {
+    let home = tempfile::tempdir().unwrap();
+    let mark = DataDir::create(home.path()).unwrap().log_mark();
+    assert_eq!(mark, home.path().join("LOG"));
+    std::fs::write(&mark, "begun").unwrap();
+    std::fs::write(home.path().join("LOG.new"), "be").unwrap();
+    let made = DataDir::create(home.path()).unwrap();
+    assert!(!mark.exists());
+    std::fs::write(&mark, "begun").unwrap();
+    made.finish().unwrap();
+    drop(made);
+    let _open = DataDir::open(home.path()).unwrap();
+    assert!(mark.exists());
+}
+
 #[test]
 fn a_private_file_is_whole_and_private() {
     let home = tempfile::tempdir().unwrap();

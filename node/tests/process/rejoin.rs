@@ -36,6 +36,59 @@ fn a_damaged_state_is_not_served_and_a_lost_log_needs_a_new_id() {
     assert!(data.join("state").exists() && !data.join("rejoin.toml").exists());
 }
 
+/// A node that began another log under its old id could vote twice in a term, and would forget what it has acknowledged.
+#[test]
+fn a_node_that_lost_its_log_does_not_begin_another() {
+    type Loss = fn(&Path) -> std::io::Result<()>;
+    let losses: [(&str, Loss); 4] = [
+        ("wal/ is gone", |data| std::fs::remove_dir_all(data.join("wal"))),
+        ("wal/ is empty, as where its disk is not mounted", |data| {
+            std::fs::remove_dir_all(data.join("wal"))?;
+            std::fs::create_dir(data.join("wal"))
+        }),
+        ("wal/log/ is gone", |data| std::fs::remove_dir_all(data.join("wal/log"))),
+        ("wal/log/ and FORMAT are gone", |data| {
+            std::fs::remove_dir_all(data.join("wal/log"))?;
+            std::fs::remove_file(data.join("wal/FORMAT"))
+        }),
+    ];
+    let home = stopped();
+    let kept = home.path().join("kept");
+    let data = home.path();
+    for (what, lose) in losses {
+        copy(&data.join("wal"), &kept);
+        lose(data).unwrap();
+        // The second start finds what the first has left.
+        for _ in 0..2 {
+            let advice =
+                ["wal_lost", "cannot come back as itself", "shopctl member remove 1", "shopnode restore"];
+            refused(&["run"], data, &advice);
+        }
+        assert!(!data.join("wal/log").exists(), "{what}");
+        let _ = std::fs::remove_dir_all(data.join("wal"));
+        std::fs::rename(&kept, data.join("wal")).unwrap();
+    }
+    // A log that is back is served, and one from before there were marks gets one.
+    std::fs::remove_file(data.join("LOG")).unwrap();
+    let node = Running::start(data);
+    node.until_ready();
+    assert_eq!(node.end(libc::SIGTERM).code, Some(0));
+    assert_eq!(std::fs::read_to_string(data.join("LOG")).unwrap(), "shopnode-log-begun 1\n");
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in from.read_dir().unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_stopped_node_s_state_gets_new_files_and_is_served_from_them() {
     let home = stopped();
