@@ -38,6 +38,8 @@ impl Store {
 struct Directory {
     path: PathBuf,
     cache_bytes: u64,
+    /// Whether `FORMAT` said so when it was opened.
+    was_closed: bool,
     /// The number of the next generation.
     next: AtomicU64,
     /// The generation in use and its engine, once there is one.
@@ -51,14 +53,20 @@ impl Directory {
         fs::create_dir_all(path).map_err(|error| Fault::io("create", path, error))?;
         let lock = lock(path)?;
         adopt_bare_files(path)?;
-        let current = match check_format(path)? {
-            Layout::Empty => None,
-            Layout::Known => read_current(path)?,
+        let (current, was_closed) = match check_format(path)? {
+            Layout::Empty => (None, true),
+            Layout::Known { was_closed } => (read_current(path)?, was_closed),
         };
         let generations = generations(path)?;
         let next = AtomicU64::new(generations.iter().copied().chain(current).max().unwrap_or(0) + 1);
-        let directory =
-            Directory { path: path.to_owned(), cache_bytes, next, current: Mutex::default(), _lock: lock };
+        let directory = Directory {
+            path: path.to_owned(),
+            cache_bytes,
+            was_closed,
+            next,
+            current: Mutex::default(),
+            _lock: lock,
+        };
         replace(path, "FORMAT", UNSETTLED)?;
         let engine = match current {
             Some(number) => directory.open_current(number)?,
@@ -151,6 +159,10 @@ impl Home for Directory {
         }
     }
 
+    fn was_closed(&self) -> bool {
+        self.was_closed
+    }
+
     fn spill_dir(&self) -> PathBuf {
         self.path.clone()
     }
@@ -203,13 +215,15 @@ fn adopt_bare_files(directory: &Path) -> Result<(), Fault> {
 
 enum Layout {
     Empty,
-    Known,
+    Known { was_closed: bool },
 }
 
 fn check_format(directory: &Path) -> Result<Layout, Fault> {
     let path = directory.join("FORMAT");
     match fs::read_to_string(&path) {
-        Ok(found) if found == SETTLED || found == UNSETTLED => Ok(Layout::Known),
+        Ok(found) if found == SETTLED || found == UNSETTLED => {
+            Ok(Layout::Known { was_closed: found == SETTLED })
+        }
         Ok(found) => Err(Fault::UnknownFormat { path, found, known: UNSETTLED }),
         Err(error) if error.kind() == ErrorKind::InvalidData => {
             Err(Fault::UnknownFormat { path, found: "bytes that are no text".to_owned(), known: UNSETTLED })

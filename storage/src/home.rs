@@ -19,6 +19,10 @@ pub(crate) trait Home: Send + Sync + 'static {
     fn close(&self) -> Result<(), Fault> {
         Ok(())
     }
+    /// Whether the current generation had been closed when it was opened, or is new.
+    fn was_closed(&self) -> bool {
+        true
+    }
     /// Where exports may keep what does not fit in memory.
     fn spill_dir(&self) -> PathBuf;
 }

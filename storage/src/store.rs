@@ -103,6 +103,12 @@ impl Store {
         self.home.close()
     }
 
+    /// Whether the files had been closed when they were opened, or are new. If not, the process before ended without
+    /// warning, and perhaps the machine too.
+    pub fn was_closed(&self) -> bool {
+        self.home.was_closed()
+    }
+
     /// What the engine occupies, in bytes.
     pub fn size_bytes(&self) -> Result<u64, Fault> {
         self.engine().size_bytes()

@@ -76,6 +76,19 @@ fn only_a_closed_state_looks_like_one_of_before_redo_files() {
 }
 
 #[test]
+fn it_is_known_whether_it_was_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(open(directory.path()).unwrap().was_closed(), "a new one is");
+    assert!(open(directory.path()).unwrap().was_closed());
+    // As a process that was killed leaves it.
+    fs::write(directory.path().join("FORMAT"), "state 2\n").unwrap();
+    let store = open(directory.path()).unwrap();
+    assert!(!store.was_closed());
+    drop(store);
+    assert!(open(directory.path()).unwrap().was_closed());
+}
+
+#[test]
 fn a_second_process_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path()).unwrap();
