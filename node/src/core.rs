@@ -21,7 +21,7 @@ use crate::proposer::ProposeError;
 impl Core for Node {
     fn submit(&self, envelope: Envelope, deadline: Instant) -> BoxFuture<'_, Result<Reply, Unserved>> {
         Box::pin(async move {
-            if self.replica.fence.outvoted().is_some() {
+            if self.replica.fence.reason().is_some() {
                 return Err(Unserved::NotReady);
             }
             let submitted = self.replica.proposer.submit(&envelope, deadline).await;
@@ -41,7 +41,7 @@ impl Core for Node {
             Consistency::Local => raft::Consistency::Local,
         };
         Box::pin(async move {
-            if self.replica.fence.outvoted().is_some() {
+            if self.replica.fence.reason().is_some() {
                 return Err(Unserved::NotReady);
             }
             match self.replica.host.read(consistency, min_index, deadline.into()).await {

@@ -36,6 +36,7 @@ pub mod rejoin;
 pub mod replica;
 pub mod run;
 pub mod sandbox;
+mod scrub;
 pub mod secrets;
 pub mod service_manager;
 pub mod shutdown;

@@ -21,6 +21,7 @@ use crate::peers::Condition;
 use crate::peers_file::PeersFile;
 use crate::rejoin;
 use crate::replica::Replica;
+use crate::scrub;
 use crate::secrets::SealKey;
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
@@ -120,6 +121,17 @@ impl Node {
             settings: self.config.storage.clone(),
             metrics: self.metrics.clone(),
             directory: self.directory.state(),
+        }
+    }
+
+    /// What a scrub needs of this node.
+    pub(crate) fn scrub_parts(&self) -> scrub::Parts {
+        scrub::Parts {
+            replica: self.replica.clone(),
+            clock: self.clock,
+            settings: self.config.storage.clone(),
+            metrics: self.metrics.clone(),
+            root: self.directory.root().to_path_buf(),
         }
     }
 

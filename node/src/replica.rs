@@ -81,7 +81,7 @@ pub struct Replica {
     pub known: Arc<Known>,
     pub proposer: Proposer,
     state_directory: PathBuf,
-    /// Whether a majority of voters has another state.
+    /// Whether its state is wrong: a majority of voters has another, or its records are damaged.
     pub fence: Fence,
     /// Whether this start took a copy of the state from the leader.
     pub took_copy: bool,
@@ -175,8 +175,8 @@ impl Replica {
         if let Some(fault) = self.host.faulted().borrow().as_ref() {
             reasons.push(format!("storage failed: {fault}"));
         }
-        if let Some(outvoted) = self.fence.outvoted() {
-            reasons.push(outvoted.to_string());
+        if let Some(reason) = self.fence.reason() {
+            reasons.push(reason.to_string());
         }
         if !status.initialized {
             reasons.push("this node is in no cluster yet".to_owned());

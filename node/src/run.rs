@@ -20,11 +20,13 @@ use crate::backup::Keeper;
 use crate::cli::RunArguments;
 use crate::config::{Config, RaftProfile};
 use crate::enrolment::Steward;
+use crate::fence::Reason;
 use crate::gateway::{self, App};
 use crate::membership;
 use crate::node::{Node, configured, node_name};
 use crate::rejoin;
 use crate::replica::ReplicaError;
+use crate::scrub;
 use crate::service_manager::ServiceManager;
 use crate::telemetry::{self, Metrics};
 use crate::third_parties;
@@ -188,11 +190,15 @@ async fn until_the_end(node: &Node, app: App, listener: TcpListener) -> Result<E
     let exchange =
         tokio::spawn(gateway::exchange_limits(app.rate_limits.clone(), node.replica.peers.clone()));
     let reads = ReadsAmongNodes::begin(node, &app);
-    let compaction_stop = CancellationToken::new();
+    let reading_stop = CancellationToken::new();
     let mut compaction = tokio::spawn({
         let (compactor, parts, stop) =
-            (node.compactor.clone(), node.compaction_parts(), compaction_stop.clone());
+            (node.compactor.clone(), node.compaction_parts(), reading_stop.clone());
         async move { compactor.run(&parts, &stop).await }
+    });
+    let mut scrubbing = tokio::spawn({
+        let (parts, stop) = (node.scrub_parts(), reading_stop.clone());
+        async move { scrub::run(&parts, &stop).await }
     });
     let keeping = Timekeeping::new(node.replica.clone(), node.clock, node.metrics.clone());
     let keeping = AbortOnDropHandle::new(tokio::spawn(keeping.run(timekeeping::LOOK_EVERY)));
@@ -201,26 +207,27 @@ async fn until_the_end(node: &Node, app: App, listener: TcpListener) -> Result<E
     let ending = tokio::select! {
         () = node.shutdown.begun() => Ok(Ending::Asked),
         fault = storage_fault(node) => Err(fault),
-        ended = &mut compaction => Err(compaction_fault(node, ended)),
-        outvoted = node.replica.fence.watch(&node.replica, &node.directory, &node.metrics) => {
-            match node.replica.took_copy {
-                false => Ok(Ending::NeedsCopy),
-                // A copy that goes wrong again is no accident: somebody has to look before it is tried once more.
-                true => Err(anyhow!("{outvoted}, again after it has taken a copy: look for what this node does otherwise")),
-            }
-        }
+        ended = &mut compaction => Err(state_fault(node, ended)),
+        ended = &mut scrubbing => match ended {
+            Ok(Ok(Some(reason))) => needs_copy(node, &reason),
+            ended => Err(state_fault(node, ended.map(|scrubbed| scrubbed.map(drop)))),
+        },
+        reason = node.replica.fence.watch(&node.replica, &node.directory, &node.metrics) => needs_copy(node, &reason),
     };
     node.shutdown.begin();
-    compaction_stop.cancel();
+    reading_stop.cancel();
     membership.stop(GOODBYE).await;
     let drain = Duration::from_millis(node.config.http.drain_timeout_ms);
     // The gateway keeps its own time: it cuts what is left when the drain time is over.
     let (served, worked) = tokio::join!(serving, tokio::time::timeout(drain, workers.stop()));
     exchange.abort();
     drop((reads, keeping));
-    // It holds the state: whoever closes that waits for the piece under way.
+    // They hold the state: whoever closes that waits for the piece under way.
     if !compaction.is_finished() && tokio::time::timeout(drain, compaction).await.is_err() {
         tracing::warn!("new files of the state were still being written; the next start removes them");
+    }
+    if !scrubbing.is_finished() && tokio::time::timeout(drain, scrubbing).await.is_err() {
+        tracing::warn!("the state was still being read");
     }
     if let Err(error) = served {
         tracing::error!(%error, "the gateway ended by panic");
@@ -259,8 +266,18 @@ async fn keys(node: &Node) -> Result<Keys> {
     Ok(keys.await??)
 }
 
-/// Compaction ends by itself only when it has met a fault.
-fn compaction_fault(node: &Node, ended: Result<Result<(), Fault>, JoinError>) -> anyhow::Error {
+/// A copy that goes wrong again is no accident: somebody has to look before it is tried once more.
+fn needs_copy(node: &Node, reason: &Reason) -> Result<Ending> {
+    if node.replica.took_copy {
+        bail!(
+            "{reason}, again after it has taken a copy: look for what this node does otherwise, and at its disk"
+        );
+    }
+    Ok(Ending::NeedsCopy)
+}
+
+/// Whatever looks after the state's files ends by itself only when it has met a fault.
+fn state_fault(node: &Node, ended: Result<Result<(), Fault>, JoinError>) -> anyhow::Error {
     match ended {
         Ok(Err(fault)) => {
             let error = ReplicaError::from(fault);

@@ -225,7 +225,7 @@ async fn measured(
 /// Why this is no moment to begin.
 fn hindrance(parts: &Parts, memory: &mut Memory, is_asked: bool) -> Option<String> {
     let host = &parts.replica.host;
-    if parts.replica.fence.outvoted().is_some() || host.faulted().borrow().is_some() {
+    if parts.replica.fence.reason().is_some() || host.faulted().borrow().is_some() {
         return Some("this node is out of service".to_owned());
     }
     if !host.is_in_touch() {
@@ -269,7 +269,7 @@ async fn rebuild(store: Arc<Store>, stop: CancellationToken) -> Result<Rebuilt, 
 }
 
 /// Off the async threads. A panic leaves the files in use as they are: the new ones are given up.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
     let ended = tokio::task::spawn_blocking(work).await;
@@ -277,13 +277,13 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Leaves the disk to others for a while.
-fn rest(took: Duration, stop: &CancellationToken) -> ControlFlow<()> {
+pub(crate) fn rest(took: Duration, stop: &CancellationToken) -> ControlFlow<()> {
     std::thread::sleep((took * REST_FACTOR).min(LONGEST_REST));
     if stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 /// Whether everything is as it was.
-fn is_harmless(fault: &Fault) -> bool {
+pub(crate) fn is_harmless(fault: &Fault) -> bool {
     matches!(
         fault,
         Fault::BrokenOff

@@ -15,11 +15,19 @@ pub struct Storage {
     pub compact_min_mb: u64,
     /// How often a node looks.
     pub compact_interval_s: u64,
+    /// All of the state is read and compared with its digests this often. 0: never.
+    pub scrub_every_hours: u64,
 }
 
 impl Default for Storage {
     fn default() -> Storage {
-        Storage { cache_mb: 64, compact_ratio: 4, compact_min_mb: 256, compact_interval_s: 60 }
+        Storage {
+            cache_mb: 64,
+            compact_ratio: 4,
+            compact_min_mb: 256,
+            compact_interval_s: 60,
+            scrub_every_hours: 24,
+        }
     }
 }
 
@@ -31,6 +39,9 @@ impl Storage {
         }
         problems.range("storage.compact_min_mb", self.compact_min_mb, 1..=1_048_576);
         problems.range("storage.compact_interval_s", self.compact_interval_s, 1..=86_400);
+        if self.scrub_every_hours != 0 {
+            problems.range("storage.scrub_every_hours", self.scrub_every_hours, 1..=8_760);
+        }
     }
 }
 

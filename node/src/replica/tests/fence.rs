@@ -5,7 +5,7 @@ use shop::{Actor, broker};
 use storage::{Scope, Store, Table};
 
 use super::cluster::{Cluster, category, until};
-use crate::fence::Outvoted;
+use crate::fence::Reason;
 use crate::rejoin;
 use crate::telemetry::Metrics;
 
@@ -33,7 +33,7 @@ async fn an_outvoted_follower_fences_itself_and_comes_back_with_a_copy() {
     cluster.restart(follower).await;
 
     let found = fenced(&cluster, follower, &metrics).await;
-    assert_eq!(found.tables, [broker::SettingsTable::PREFIX]);
+    assert_eq!(found.tables(), [broker::SettingsTable::PREFIX]);
     let replica = cluster.replica(follower);
     assert!(replica.unready().iter().any(|reason| reason.contains("tables 25")), "{:?}", replica.unready());
     // Those who are right stay in service.
@@ -63,12 +63,12 @@ async fn an_outvoted_follower_fences_itself_and_comes_back_with_a_copy() {
 }
 
 /// Looks until it is outvoted.
-async fn fenced(cluster: &Cluster, id: u64, metrics: &Metrics) -> Outvoted {
+async fn fenced(cluster: &Cluster, id: u64, metrics: &Metrics) -> Reason {
     let began = std::time::Instant::now();
     loop {
         let replica = cluster.replica(id);
-        if let Some(outvoted) = replica.fence.look(replica, cluster.directory(id), metrics).await {
-            return outvoted;
+        if let Some(reason) = replica.fence.look(replica, cluster.directory(id), metrics).await {
+            return reason;
         }
         assert!(began.elapsed() < super::cluster::LIMIT, "it was not outvoted");
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;

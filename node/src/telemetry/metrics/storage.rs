@@ -18,6 +18,8 @@ pub struct StorageMetrics {
     compaction_lacks_space: IntGauge,
     compactions: IntCounterVec,
     compaction_took: Gauge,
+    scrub_end: IntGauge,
+    scrub_damaged: IntGauge,
 }
 
 /// How a compaction ended.
@@ -60,6 +62,14 @@ impl StorageMetrics {
             )?,
             compaction_took: register
                 .seconds("compaction_last_seconds", "How long the last compaction took.")?,
+            scrub_end: register.gauge(
+                "scrub_last_end_timestamp_seconds",
+                "When all of the state was last read and compared with its digests; 0 if not since the start.",
+            )?,
+            scrub_damaged: register.gauge(
+                "scrub_damaged_tables",
+                "Tables whose records were not what their digests say when they were last read: above 0, somebody must look.",
+            )?,
             state: register.gauge("state_size_bytes", "Size of the state's files.")?,
             wal: register.gauge("wal_size_bytes", "Size of the log's files.")?,
             differ: register.gauge(
@@ -67,7 +77,7 @@ impl StorageMetrics {
                 "1 while another node has another digest of the same index: somebody must look.",
             )?,
             fenced: register
-                .gauge("fenced", "1 while this node is out of service because it was outvoted.")?,
+                .gauge("fenced", "1 while this node is out of service because its state is wrong.")?,
             flush: register.histogram(
                 "state_flush_duration_seconds",
                 "Time that making the state durable took.",
@@ -99,6 +109,12 @@ impl StorageMetrics {
     pub fn compacted(&self, end: CompactionEnd, took: Duration) {
         self.compactions.with_label_values(&[end.label()]).inc();
         self.compaction_took.set(took.as_secs_f64());
+    }
+
+    /// A scrub ended at `now_ms` and found so many damaged tables.
+    pub fn scrubbed(&self, now_ms: u64, damaged_tables: usize) {
+        self.scrub_end.set((now_ms / 1_000) as i64);
+        self.scrub_damaged.set(damaged_tables as i64);
     }
 
     pub fn flushed(&self, took: Duration) {
