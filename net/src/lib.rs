@@ -27,7 +27,7 @@ pub use identity::{
 pub use isolated::Isolated;
 pub use join::{JoinError, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, Pin, Registrar, ask};
 pub use members::{Liveness, Members, Peer, Profile};
-pub use quic::{PeerTally, QuicConfig, QuicTransport};
+pub use quic::{PROTOCOLS, PeerTally, QuicConfig, QuicTransport};
 pub use swim::{Gossip, GossipConfig, Pace};
 pub use transport::{
     BoxFuture, Channel, FrameReceiver, FrameSender, GroupId, Kind, Lane, Listener, MAX_DATAGRAM_BYTES,

@@ -35,7 +35,7 @@ async fn endpoints(count: u64) -> Vec<(NodeId, Arc<QuicTransport>, String)> {
     for node in 1..=count {
         let bind: SocketAddr = ([127, 0, 0, 1], 0).into();
         let identity = authority.issue(node, validity()).unwrap();
-        let transport = Arc::new(QuicTransport::new(QuicConfig { identity, bind }));
+        let transport = Arc::new(QuicTransport::new(QuicConfig::new(identity, bind)));
         transport.start().await.unwrap();
         let address = transport.local_address().unwrap().to_string();
         endpoints.push((node, transport, address));

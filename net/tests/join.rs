@@ -45,7 +45,7 @@ fn pin(authority: &Authority) -> Pin {
 }
 
 async fn endpoint(identity: Identity) -> (Arc<QuicTransport>, String) {
-    let transport = Arc::new(QuicTransport::new(QuicConfig { identity, bind: ([127, 0, 0, 1], 0).into() }));
+    let transport = Arc::new(QuicTransport::new(QuicConfig::new(identity, ([127, 0, 0, 1], 0).into())));
     transport.serve(GroupId::FIRST, Arc::new(Echo));
     transport.enrol_by(Arc::new(Echo));
     transport.start().await.unwrap();

@@ -1,14 +1,20 @@
 //! Two real endpoints on loopback: what works, and who is turned away.
 #![allow(clippy::unwrap_used, reason = "the helpers of a test fail it")]
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    ops::RangeInclusive,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use net::{
-    Authority, BoxFuture, Channel, ClusterId, GroupId, Identity, Kind, Lane, NetError, NodeId, QuicConfig,
-    QuicTransport, Route, Service, Transport, Validity,
+    Authority, BoxFuture, Channel, ClusterId, GroupId, Identity, Kind, Lane, NetError, NodeId, PeerTally,
+    QuicConfig, QuicTransport, Route, Service, Transport, Validity,
 };
-use quinn::crypto::rustls::QuicClientConfig;
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio::time::{Instant, sleep, timeout};
 
 const CLUSTER: ClusterId = ClusterId([5; 16]);
@@ -53,7 +59,11 @@ fn loopback() -> SocketAddr {
 }
 
 async fn endpoint(identity: Identity) -> (Arc<QuicTransport>, String) {
-    let transport = Arc::new(QuicTransport::new(QuicConfig { identity, bind: loopback() }));
+    started(QuicConfig::new(identity, loopback())).await
+}
+
+async fn started(config: QuicConfig) -> (Arc<QuicTransport>, String) {
+    let transport = Arc::new(QuicTransport::new(config));
     transport.serve(GroupId::FIRST, Arc::new(Echo));
     transport.start().await.unwrap();
     let address = transport.local_address().unwrap().to_string();
@@ -150,7 +160,7 @@ async fn a_peer_that_comes_back_is_found_again() {
         assert!(Instant::now() < deadline);
         sleep(Duration::from_millis(5)).await;
     }
-    let config = QuicConfig { identity: second, bind: address.parse().unwrap() };
+    let config = QuicConfig::new(second, address.parse().unwrap());
     let again = QuicTransport::new(config);
     again.serve(GroupId::FIRST, Arc::new(Echo));
     // The socket goes with the last task that held it, which may be a moment after `stop`.
@@ -164,6 +174,124 @@ async fn a_peer_that_comes_back_is_found_again() {
     }
     one.stop().await;
     again.stop().await;
+}
+
+/// What `transport` has counted of a peer whose address it knows.
+fn tally(transport: &QuicTransport, peer: NodeId) -> PeerTally {
+    transport.tally().into_iter().find(|tally| tally.peer == peer).unwrap()
+}
+
+/// Waits until it is so, for ten seconds.
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = soon();
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn two_nodes_speak_the_newest_protocol_that_both_know() {
+    let check = async |ones: RangeInclusive<u16>, twos: RangeInclusive<u16>, expect: Option<u16>| {
+        let authority = authority_of_two();
+        let speaking = |node, protocols| QuicConfig {
+            protocols,
+            ..QuicConfig::new(authority.issue(node, validity()).unwrap(), loopback())
+        };
+        let (one, address_of_one) = started(speaking(1, ones.clone())).await;
+        let (two, address_of_two) = started(speaking(2, twos.clone())).await;
+        one.know(2, &address_of_two);
+        let called = one.call(to_two(1), Bytes::new(), soon()).await;
+        match expect {
+            Some(protocol) => {
+                called.unwrap();
+                assert_eq!(tally(&one, 2).protocol, Some(protocol), "{ones:?} dials {twos:?}");
+                // Both sides of the connection know it.
+                two.know(1, &address_of_one);
+                until("the other side does not", || tally(&two, 1).protocol == Some(protocol)).await;
+            }
+            None => {
+                let error = called.unwrap_err();
+                assert_eq!(error.code(), "net_refused");
+                assert!(error.to_string().contains("upgrade the older"), "{error}");
+                assert_eq!(tally(&one, 2).protocol, None);
+            }
+        }
+        one.stop().await;
+        two.stop().await;
+    };
+    let all = async {
+        check(1..=1, 1..=2, Some(1)).await;
+        check(1..=2, 1..=1, Some(1)).await;
+        check(1..=2, 1..=2, Some(2)).await;
+        check(3..=3, 1..=1, None).await;
+        check(1..=1, 3..=3, None).await;
+    };
+    timeout(Duration::from_secs(60), all).await.unwrap();
+}
+
+/// Answers hellos as the first programs did, which demanded their own number. Returns what they said.
+fn first_program(identity: &Identity) -> (String, Arc<Mutex<Vec<u16>>>) {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![identity.certificate().clone()],
+            PrivatePkcs8KeyDer::from(identity.key_der().to_vec()).into(),
+        )
+        .unwrap();
+    tls.alpn_protocols = vec![b"shopnode-cluster/1".to_vec()];
+    let tls = Arc::new(QuicServerConfig::try_from(tls).unwrap());
+    let server = quinn::Endpoint::server(quinn::ServerConfig::with_crypto(tls), loopback()).unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let heard = said.clone();
+    tokio::spawn(async move {
+        while let Some(incoming) = server.accept().await {
+            let connection = incoming.await.unwrap();
+            let (mut tx, mut rx) = connection.accept_bi().await.unwrap();
+            let mut hello = [0; 31];
+            rx.read_exact(&mut hello).await.unwrap();
+            let protocol = u16::from_be_bytes([hello[25], hello[26]]);
+            heard.lock().unwrap().push(protocol);
+            let status = if protocol == 1 { 0 } else { 3 };
+            tx.write_all(&[1, status, 0, 1]).await.unwrap();
+            tx.finish().unwrap();
+            // Whoever was refused has read it by then.
+            let _ = tx.stopped().await;
+            tokio::spawn(async move { connection.closed().await });
+        }
+    });
+    (address, said)
+}
+
+#[tokio::test]
+async fn a_program_from_before_there_was_a_choice_is_dialled_again_with_its_own_protocol() {
+    let authority = authority_of_two();
+    let check = async |protocols: RangeInclusive<u16>, said: &[u16], expect: Option<u16>| {
+        let (address, heard) = first_program(&authority.issue(2, validity()).unwrap());
+        let identity = authority.issue(1, validity()).unwrap();
+        let (one, _) = started(QuicConfig { protocols, ..QuicConfig::new(identity, loopback()) }).await;
+        one.know(2, &address);
+        match expect {
+            Some(_) => until("no connection", || tally(&one, 2).connected).await,
+            None => {
+                let error = one.call(to_two(1), Bytes::new(), soon()).await.unwrap_err();
+                assert!(error.to_string().contains("it speaks protocol 1"), "{error}");
+            }
+        }
+        assert_eq!(tally(&one, 2).protocol, expect);
+        assert!(heard.lock().unwrap().starts_with(said), "{heard:?}");
+        one.stop().await;
+    };
+    let all = async {
+        check(1..=1, &[1], Some(1)).await;
+        check(1..=3, &[3, 1], Some(1)).await;
+        check(2..=3, &[3], None).await;
+    };
+    timeout(Duration::from_secs(60), all).await.unwrap();
 }
 
 /// Dials node 2, whose own identity is good, as `stranger`; the call must fail, and not by running out of time.

@@ -67,8 +67,7 @@ impl Node {
             None => found_cluster(&config, &mut identity, &directory, &seal, clock).await?,
         };
         let proof = Credentials::within(&directory.secrets()).load(cluster, identity.node)?;
-        let endpoint =
-            Arc::new(QuicTransport::new(QuicConfig { identity: proof, bind: config.cluster.listen }));
+        let endpoint = Arc::new(QuicTransport::new(QuicConfig::new(proof, config.cluster.listen)));
         for (peer, address) in PeersFile::within(root).read() {
             endpoint.know(peer, &address);
         }

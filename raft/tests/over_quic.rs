@@ -60,7 +60,7 @@ impl Node {
     /// Finds a free port. Another endpoint binds it again later: the one that runs where raft does.
     async fn choose_address(&mut self) {
         let bind = ([127, 0, 0, 1], 0).into();
-        let transport = QuicTransport::new(QuicConfig { identity: self.identity.clone(), bind });
+        let transport = QuicTransport::new(QuicConfig::new(self.identity.clone(), bind));
         transport.start().await.unwrap();
         self.address = transport.local_address().unwrap().to_string();
         transport.stop().await;
@@ -68,7 +68,7 @@ impl Node {
 
     async fn start(&self) -> Host {
         let bind = self.address.parse().unwrap();
-        let transport = QuicTransport::new(QuicConfig { identity: self.identity.clone(), bind });
+        let transport = QuicTransport::new(QuicConfig::new(self.identity.clone(), bind));
         let deadline = soon();
         let store = Arc::new(Store::open_dir(&self.dir.join("state"), 8 << 20).unwrap());
         let mut config = Config::new(self.id, "quic");

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::RangeInclusive,
     sync::{Arc, RwLock},
     time::Duration,
 };
@@ -45,6 +46,8 @@ const MAX_GREETINGS: usize = 512;
 #[derive(Clone)]
 pub(super) struct Reception {
     pub cluster: ClusterId,
+    /// What this node speaks.
+    pub protocols: RangeInclusive<u16>,
     pub services: Services,
     pub listening: Listening,
     pub register: Register,
@@ -71,7 +74,11 @@ pub(super) async fn accept(endpoint: Endpoint, reception: Reception) {
 
 /// Who came in.
 enum Guest {
-    Node(Connection, NodeId),
+    Node {
+        connection: Connection,
+        peer: NodeId,
+        protocol: u16,
+    },
     /// Has no certificate and wants to ask for one.
     Stranger(Connection),
 }
@@ -81,9 +88,9 @@ async fn greet(incoming: Incoming, reception: Reception, greeting: OwnedSemaphor
     let greeted = timeout(GREETING_LIMIT, welcome(incoming, &reception)).await;
     drop(greeting);
     match greeted {
-        Ok(Ok(Some(Guest::Node(connection, peer)))) => {
-            if reception.register.enter(peer, &connection) {
-                tracing::info!(peer, %from, "peer connected");
+        Ok(Ok(Some(Guest::Node { connection, peer, protocol }))) => {
+            if reception.register.enter(peer, &connection, protocol) {
+                tracing::info!(peer, %from, protocol, "peer connected");
                 tokio::spawn(listen(connection.clone(), peer, reception.listening));
                 serve(connection, peer, reception.services).await;
             }
@@ -110,8 +117,9 @@ async fn welcome(incoming: Incoming, reception: &Reception) -> Result<Option<Gue
     };
     let first = connection.accept_bi().await.map_err(failed)?;
     let removed = reception.register.is_refused(peer);
-    if hear(first, reception.cluster, peer, removed).await? == Verdict::Welcome {
-        return Ok(Some(Guest::Node(connection, peer)));
+    let answer = hear(first, reception.cluster, peer, removed, &reception.protocols).await?;
+    if answer.verdict == Verdict::Welcome {
+        return Ok(Some(Guest::Node { connection, peer, protocol: answer.protocol }));
     }
     connection.close(CLOSE_UNWELCOME.into(), b"not welcome");
     Ok(None)

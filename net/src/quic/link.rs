@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    ops::RangeInclusive,
     sync::{Arc, RwLock},
     time::Duration,
 };
@@ -15,8 +16,8 @@ use tokio::{
 
 use super::{
     datagram::{Waiting, send},
-    endpoint::CLOSE_RENEWED,
-    hello::{Hello, PROTOCOL, say},
+    endpoint::{CLOSE_RENEWED, CLOSE_UNWELCOME},
+    hello::{Hello, Said, say},
     register::Register,
     tally::Counters,
 };
@@ -44,16 +45,43 @@ pub(super) struct Dialer {
     pub register: Register,
     pub cluster: ClusterId,
     pub node: NodeId,
+    /// What this node speaks.
+    pub protocols: RangeInclusive<u16>,
 }
 
 impl Dialer {
     /// A connection to `peer` whose hello has been answered.
     pub(super) async fn dial(&self, peer: NodeId, address: &str) -> Result<Connection, NetError> {
         let late = || NetError::Unreachable { peer, why: format!("{address} does not answer") };
-        timeout(DIAL_LIMIT, self.connect(peer, address)).await.unwrap_or_else(|_| Err(late()))
+        timeout(DIAL_LIMIT, self.agree(peer, address)).await.unwrap_or_else(|_| Err(late()))
     }
 
-    async fn connect(&self, peer: NodeId, address: &str) -> Result<Connection, NetError> {
+    /// Dials with the newest protocol, and again with an older one if the peer asks for that.
+    async fn agree(&self, peer: NodeId, address: &str) -> Result<Connection, NetError> {
+        let mut protocol = *self.protocols.end();
+        loop {
+            let (connection, said) = self.connect(peer, address, protocol).await?;
+            protocol = match said {
+                Said::Welcome(agreed) => {
+                    return match self.register.enter(peer, &connection, agreed) {
+                        true => Ok(connection),
+                        false => Err(refused(peer)),
+                    };
+                }
+                // A lesser one each time, so that this ends.
+                Said::Again(lesser) => lesser,
+            };
+            tracing::debug!(peer, protocol, "the peer asks for an older protocol");
+            connection.close(CLOSE_UNWELCOME.into(), b"again, in another protocol");
+        }
+    }
+
+    async fn connect(
+        &self,
+        peer: NodeId,
+        address: &str,
+        protocol: u16,
+    ) -> Result<(Connection, Said), NetError> {
         if self.register.is_refused(peer) {
             return Err(refused(peer));
         }
@@ -67,19 +95,15 @@ impl Dialer {
             .connect_with(config, socket, &node_name(self.cluster, peer))
             .map_err(|error| unreachable(error.to_string()))?;
         let connection = connecting.await.map_err(|error| unreachable(error.to_string()))?;
-        let hello =
-            Hello { cluster: self.cluster, node: self.node, protocol: PROTOCOL, group: GroupId::FIRST };
+        let hello = Hello { cluster: self.cluster, node: self.node, protocol, group: GroupId::FIRST };
         // `connect` returning proves nothing yet: the peer may not have looked at our certificate.
-        say(&connection, peer, hello).await.inspect_err(|error| {
+        let said = say(&connection, peer, hello, &self.protocols).await.inspect_err(|error| {
             if let NetError::Removed { .. } = error {
                 self.register.was_removed(peer);
             }
             connection.close(1u32.into(), b"no hello");
         })?;
-        match self.register.enter(peer, &connection) {
-            true => Ok(connection),
-            false => Err(refused(peer)),
-        }
+        Ok((connection, said))
     }
 }
 

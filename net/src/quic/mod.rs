@@ -16,5 +16,6 @@ mod tally;
 mod transport;
 
 pub(crate) use endpoint::{CLOSE_BUSY, CLOSE_UNWELCOME, JOIN_ALPN, crypto_provider};
+pub use hello::PROTOCOLS;
 pub use tally::PeerTally;
 pub use transport::{QuicConfig, QuicTransport};

@@ -24,15 +24,23 @@ struct Entries {
     /// Ids are never used twice, so this only grows.
     refused: BTreeSet<NodeId>,
     /// By peer and connection.
-    open: BTreeMap<(NodeId, usize), Connection>,
+    open: BTreeMap<(NodeId, usize), Open>,
     /// Bytes sent and received over connections that have ended, by peer.
     ended: BTreeMap<NodeId, (u64, u64)>,
+}
+
+/// A connection whose hello was answered.
+struct Open {
+    connection: Connection,
+    /// What both sides have agreed on.
+    protocol: u16,
 }
 
 /// The connections with one peer, summed up.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Traffic {
     pub connected: bool,
+    pub protocol: Option<u16>,
     pub round_trip: Option<Duration>,
     pub sent_bytes: u64,
     pub received_bytes: u64,
@@ -47,8 +55,8 @@ impl Register {
     /// From now on `node` gets nothing, and what it has is closed. Returns whether that is new.
     pub(super) fn refuse(&self, node: NodeId) -> bool {
         let mut entries = self.entries();
-        for (_, connection) in entries.open.range((node, 0)..=(node, usize::MAX)) {
-            connection.close(CLOSE_REMOVED.into(), b"removed from the cluster");
+        for (_, open) in entries.open.range((node, 0)..=(node, usize::MAX)) {
+            open.connection.close(CLOSE_REMOVED.into(), b"removed from the cluster");
         }
         entries.refused.insert(node)
     }
@@ -63,15 +71,16 @@ impl Register {
         self.entries().removed_by
     }
 
-    /// Notes a connection until it ends; false, and it is closed, if its peer was refused meanwhile.
-    pub(super) fn enter(&self, peer: NodeId, connection: &Connection) -> bool {
+    /// Notes a connection, and the protocol spoken on it, until it ends; false, and it is closed, if its peer was refused
+    /// meanwhile.
+    pub(super) fn enter(&self, peer: NodeId, connection: &Connection, protocol: u16) -> bool {
         let mut entries = self.entries();
         if entries.refused.contains(&peer) {
             connection.close(CLOSE_REMOVED.into(), b"removed from the cluster");
             return false;
         }
         let entry = (peer, connection.stable_id());
-        entries.open.insert(entry, connection.clone());
+        entries.open.insert(entry, Open { connection: connection.clone(), protocol });
         drop(entries);
         let (register, connection) = (self.clone(), connection.clone());
         tokio::spawn(async move {
@@ -87,7 +96,7 @@ impl Register {
 
     /// Closes what was opened with a certificate of an authority that is not trusted any more.
     pub(super) fn close_untrusted(&self, authorities: &[CertificateDer<'static>]) {
-        for connection in self.entries().open.values() {
+        for Open { connection, .. } in self.entries().open.values() {
             let issued = |leaf: &CertificateDer<'static>| {
                 authorities.iter().any(|authority| is_issued_by(leaf, authority))
             };
@@ -102,9 +111,10 @@ impl Register {
         let entries = self.entries();
         let (sent_bytes, received_bytes) = entries.ended.get(&peer).copied().unwrap_or_default();
         let mut traffic = Traffic { sent_bytes, received_bytes, ..Traffic::default() };
-        for (_, connection) in entries.open.range((peer, 0)..=(peer, usize::MAX)) {
+        for (_, Open { connection, protocol }) in entries.open.range((peer, 0)..=(peer, usize::MAX)) {
             let stats = connection.stats();
             traffic.connected = true;
+            traffic.protocol = Some(traffic.protocol.map_or(*protocol, |least| least.min(*protocol)));
             traffic.round_trip =
                 Some(traffic.round_trip.map_or(stats.path.rtt, |rtt| rtt.min(stats.path.rtt)));
             traffic.sent_bytes += stats.udp_tx.bytes;

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     net::SocketAddr,
+    ops::RangeInclusive,
     sync::{Arc, Mutex, MutexGuard, RwLock},
     time::Duration,
 };
@@ -20,6 +21,7 @@ use super::{
     accept::{Reception, Services, accept},
     datagram::Listening,
     endpoint::{Configs, bind, configs},
+    hello::PROTOCOLS,
     link::{Dialer, Link},
     register::{Register, Traffic},
     stream::{StreamReceiver, channel, lost},
@@ -45,11 +47,21 @@ pub struct QuicConfig {
     pub identity: Identity,
     /// The UDP address to serve and dial from; port 0 takes a free one.
     pub bind: SocketAddr,
+    /// What this node speaks: [`PROTOCOLS`](super::PROTOCOLS), but in tests.
+    pub protocols: RangeInclusive<u16>,
+}
+
+impl QuicConfig {
+    /// The same with all that this program speaks.
+    pub fn new(identity: Identity, bind: SocketAddr) -> QuicConfig {
+        QuicConfig { identity, bind, protocols: PROTOCOLS }
+    }
 }
 
 /// The transport between real nodes.
 pub struct QuicTransport {
     bind: SocketAddr,
+    protocols: RangeInclusive<u16>,
     services: Services,
     listening: Listening,
     register: Register,
@@ -83,10 +95,11 @@ impl fmt::Debug for QuicTransport {
 impl QuicTransport {
     /// An endpoint that is not bound yet: see [`Transport::start`].
     pub fn new(config: QuicConfig) -> QuicTransport {
-        let QuicConfig { identity, bind } = config;
+        let QuicConfig { identity, bind, protocols } = config;
         let state = State { identity, addresses: BTreeMap::new(), counters: BTreeMap::new(), running: None };
         QuicTransport {
             bind,
+            protocols,
             services: Services::default(),
             listening: Listening::default(),
             register: Register::default(),
@@ -142,10 +155,12 @@ impl QuicTransport {
         let others = counters.into_iter().filter(|(peer, _)| *peer != own);
         let tally = others.map(|(peer, counters)| {
             let (in_flight, failures, reconnects) = counters.read();
-            let Traffic { connected, round_trip, sent_bytes, received_bytes } = self.register.traffic(peer);
+            let Traffic { connected, protocol, round_trip, sent_bytes, received_bytes } =
+                self.register.traffic(peer);
             PeerTally {
                 peer,
                 connected,
+                protocol,
                 round_trip,
                 sent_bytes,
                 received_bytes,
@@ -182,6 +197,7 @@ impl QuicTransport {
         let endpoint = bind(server, self.bind)?;
         let reception = Reception {
             cluster,
+            protocols: self.protocols.clone(),
             services: self.services.clone(),
             listening: self.listening.clone(),
             register: self.register.clone(),
@@ -189,7 +205,8 @@ impl QuicTransport {
         };
         let accepting = tokio::spawn(accept(endpoint.clone(), reception));
         let config = Arc::new(RwLock::new(client));
-        let dialer = Dialer { endpoint, config, register: self.register.clone(), cluster, node };
+        let (register, protocols) = (self.register.clone(), self.protocols.clone());
+        let dialer = Dialer { endpoint, config, register, cluster, node, protocols };
         let mut running = Running { dialer, runtime: Handle::current(), links: BTreeMap::new(), accepting };
         for (peer, address) in &state.addresses {
             let counters = state.counters.get(peer).cloned().unwrap_or_default();

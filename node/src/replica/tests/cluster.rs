@@ -180,7 +180,7 @@ impl Cluster {
 
     fn quic(authority: &Authority, id: NodeId, address: &str) -> QuicTransport {
         let identity = authority.issue(id, VALIDITY).unwrap();
-        QuicTransport::new(QuicConfig { identity, bind: address.parse().unwrap() })
+        QuicTransport::new(QuicConfig::new(identity, address.parse().unwrap()))
     }
 
     fn transport(&self, id: NodeId) -> Arc<dyn Transport> {

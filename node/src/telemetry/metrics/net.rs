@@ -12,6 +12,7 @@ use super::Register;
 pub struct NetMetrics {
     connected_peers: IntGauge,
     connected: IntGaugeVec,
+    protocol: IntGaugeVec,
     round_trip: GaugeVec,
     sent: IntCounterVec,
     received: IntCounterVec,
@@ -27,6 +28,7 @@ impl NetMetrics {
         let peer = &["peer"];
         let connected_peers = "Nodes with which there is a connection whose hello was answered.";
         let connected = "Whether there is such a connection with the peer.";
+        let protocol = "The protocol that is spoken with the peer; the oldest, if connections differ.";
         let round_trip = "Smoothed round-trip time to the peer.";
         let sent = "UDP payload sent to the peer.";
         let received = "UDP payload received from the peer.";
@@ -36,6 +38,7 @@ impl NetMetrics {
         Ok(NetMetrics {
             connected_peers: register.gauge("net_connected_peers", connected_peers)?,
             connected: register.gauges("net_peer_connected", connected, peer)?,
+            protocol: register.gauges("net_peer_protocol", protocol, peer)?,
             round_trip: register.float_gauges("net_peer_round_trip_seconds", round_trip, peer)?,
             sent: register.counters("net_peer_sent_bytes_total", sent, peer)?,
             received: register.counters("net_peer_received_bytes_total", received, peer)?,
@@ -58,6 +61,11 @@ impl NetMetrics {
             let label = &[name.as_str()];
             self.connected.with_label_values(label).set(peer.connected.into());
             self.in_flight.with_label_values(label).set(peer.in_flight as i64);
+            match peer.protocol {
+                Some(protocol) => self.protocol.with_label_values(label).set(protocol.into()),
+                // An error means that there is no such series.
+                None => drop(self.protocol.remove_label_values(label)),
+            }
             match peer.round_trip {
                 Some(time) => self.round_trip.with_label_values(label).set(time.as_secs_f64()),
                 // An old time would look like a measurement. An error means that there is none.
@@ -80,6 +88,7 @@ impl NetMetrics {
         let label = &[name.as_str()];
         // Errors mean that there is no such series.
         let _ = self.connected.remove_label_values(label);
+        let _ = self.protocol.remove_label_values(label);
         let _ = self.round_trip.remove_label_values(label);
         let _ = self.in_flight.remove_label_values(label);
         for counter in [&self.sent, &self.received, &self.failures, &self.reconnects] {

@@ -8,6 +8,7 @@ fn peer(peer: u64, sent_bytes: u64) -> PeerTally {
     PeerTally {
         peer,
         connected: true,
+        protocol: Some(1),
         round_trip: Some(Duration::from_millis(2)),
         sent_bytes,
         received_bytes: 3,
@@ -68,6 +69,7 @@ fn every_family_is_told_with_help_and_type() {
         r#"shopnode_net_peer_calls_in_flight{peer="2"} 4"#,
         r#"shopnode_net_peer_failures_total{peer="2"} 5"#,
         r#"shopnode_net_peer_reconnects_total{peer="2"} 6"#,
+        r#"shopnode_net_peer_protocol{peer="2"} 1"#,
         "shopnode_clocks_compared 3",
         "shopnode_clock_offset_seconds -0.25",
         r#"shopnode_commands_total{command="order.place",outcome="done"} 1"#,

@@ -137,7 +137,7 @@ impl Run {
         let part = |name| fs::read(home.join(name)).with_context(|| format!("{name}: run `prepare` first"));
         let identity =
             Identity::from_der(CLUSTER, vec![part("authority")?], part("certificate")?, part("key")?)?;
-        Ok(Arc::new(QuicTransport::new(QuicConfig { identity, bind: self.cluster })))
+        Ok(Arc::new(QuicTransport::new(QuicConfig::new(identity, self.cluster))))
     }
 
     /// Begins with this node alone and lets the others vote once they have caught up.
