@@ -191,6 +191,46 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_made_again_is_counted_once() {
+    let scenario = async {
+        let authority = authority(CLUSTER);
+        let (one, _) = endpoint(authority.issue(1, validity()).unwrap()).await;
+        let second = authority.issue(2, validity()).unwrap();
+        let (two, address) = endpoint(second.clone()).await;
+        one.know(2, &address);
+        one.call(to_two(1), Bytes::new(), soon()).await.unwrap();
+        let before = tally(&one, 2);
+        assert!(before.connected && before.sent_bytes > 0 && before.received_bytes > 0, "{before:?}");
+        assert_eq!((before.reconnects, before.failures, before.in_flight), (0, 0, 0));
+
+        two.stop().await;
+        drop(two);
+        until("the loss goes unnoticed", || !tally(&one, 2).connected).await;
+        one.call(to_two(1), Bytes::new(), soon()).await.unwrap_err();
+        assert_eq!(tally(&one, 2).reconnects, 0, "nothing answers there");
+
+        let again = QuicTransport::new(QuicConfig::new(second, address.parse().unwrap()));
+        again.serve(GroupId::FIRST, Arc::new(Echo));
+        let deadline = soon();
+        // The socket goes with the last task that held it, which may be a moment after `stop`.
+        while again.start().await.is_err() {
+            assert!(Instant::now() < deadline, "the address stays in use");
+            sleep(Duration::from_millis(5)).await;
+        }
+        until("it is not found again", || tally(&one, 2).reconnects > 0).await;
+        one.call(to_two(1), Bytes::new(), soon()).await.unwrap();
+        let after = tally(&one, 2);
+        assert!(after.connected, "{after:?}");
+        assert_eq!((after.reconnects, after.failures), (1, 1), "{after:?}");
+        // What went over the first connection is not forgotten.
+        assert!(after.sent_bytes > before.sent_bytes && after.received_bytes > before.received_bytes);
+        one.stop().await;
+        again.stop().await;
+    };
+    timeout(Duration::from_secs(60), scenario).await.unwrap();
+}
+
+#[tokio::test]
 async fn two_nodes_speak_the_newest_protocol_that_both_know() {
     let check = async |ones: RangeInclusive<u16>, twos: RangeInclusive<u16>, expect: Option<u16>| {
         let authority = authority_of_two();
