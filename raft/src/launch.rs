@@ -196,7 +196,7 @@ pub(crate) async fn launch(parts: Parts) -> Result<Launched, Fault> {
         Arc::new(GroupService(Arc::new(Group {
             raft: raft.clone(),
             read_index: read_index.clone(),
-            snapshots: Receiver::new(raft.clone(), store.clone(), in_threads),
+            snapshots: Receiver::new(raft.clone(), store.clone(), config.observer.clone(), in_threads),
             copies: Copies { raft: raft.clone(), store: store.clone(), off_thread: in_threads },
             abstains_until,
             heard: heard.clone(),

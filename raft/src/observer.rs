@@ -13,6 +13,12 @@ pub trait Observer: Send + Sync + 'static {
 
     /// The state up to `index` is on stable storage.
     fn flushed(&self, _index: u64, _took: Duration) {}
+
+    /// A frame of a snapshot arrived from the leader.
+    fn snapshot_frame(&self, _bytes: u64) {}
+
+    /// A snapshot whose transfer was cut off goes on behind the last key that had arrived.
+    fn snapshot_resumed(&self) {}
 }
 
 /// Observes nothing.

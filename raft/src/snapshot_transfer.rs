@@ -24,6 +24,7 @@ use tokio::{
 use crate::{
     codec::{self, Malformed, Reader, put_optional_log_id, put_vote, read_optional_log_id, read_vote},
     error::Fault,
+    observer::Observer,
     rpc::Message,
     snapshot::{Frames, OpenSnapshot, SnapshotHandle, aside},
     types::{Raft, Snapshot, SnapshotMeta, TypeConfig, Vote},
@@ -143,6 +144,7 @@ pub(crate) async fn send(
 pub(crate) struct Receiver {
     raft: Raft,
     store: Arc<Store>,
+    observer: Arc<dyn Observer>,
     off_thread: bool,
     /// What has arrived of the last one that did not arrive wholly.
     partial: Mutex<Option<Partial>>,
@@ -156,8 +158,13 @@ struct Partial {
 }
 
 impl Receiver {
-    pub(crate) fn new(raft: Raft, store: Arc<Store>, off_thread: bool) -> Receiver {
-        Receiver { raft, store, off_thread, partial: Mutex::new(None) }
+    pub(crate) fn new(
+        raft: Raft,
+        store: Arc<Store>,
+        observer: Arc<dyn Observer>,
+        off_thread: bool,
+    ) -> Receiver {
+        Receiver { raft, store, observer, off_thread, partial: Mutex::new(None) }
     }
 
     /// Receives what `from` offers on this channel, installs it, and says so.
@@ -170,6 +177,14 @@ impl Receiver {
         };
         let mut arriving = self.resume(&mut partial, from, &offer)?;
         let after = arriving.incoming.last_key().map(Bytes::copy_from_slice);
+        if after.is_some() {
+            self.observer.snapshot_resumed();
+            tracing::info!(
+                from,
+                records = arriving.incoming.records(),
+                "a snapshot that was cut off goes on"
+            );
+        }
         within(STALL_LIMIT, from, sender.send(Resume { after }.encode())).await?;
         loop {
             let frame = match timeout(STALL_LIMIT, receiver.receive()).await {
@@ -184,6 +199,7 @@ impl Receiver {
                     return Err(NetError::Timeout { peer: from, waited: STALL_LIMIT }.into());
                 }
             };
+            self.observer.snapshot_frame(frame.len() as u64);
             arriving = self.push(arriving, frame).await?;
         }
         let received = aside(self.off_thread, move || arriving.incoming.finish()).await??;

@@ -18,4 +18,12 @@ impl Observer for Metrics {
     fn flushed(&self, _index: u64, took: Duration) {
         self.storage.flushed(took);
     }
+
+    fn snapshot_frame(&self, bytes: u64) {
+        self.raft.snapshot_frame(bytes);
+    }
+
+    fn snapshot_resumed(&self) {
+        self.raft.snapshot_resumed();
+    }
 }

@@ -14,7 +14,7 @@ use net::{
     NodeId,
     sim::{Random, SimNetwork},
 };
-use raft::{Clock, Config, Host, LogDisk, NodeInfo, Refetch, Role};
+use raft::{Clock, Config, Host, LogDisk, NodeInfo, Observer, Refetch, Role};
 use storage::MemoryDisk;
 use tokio::time::Instant;
 
@@ -31,9 +31,29 @@ struct Machine {
     host: Option<Host>,
 }
 
+/// Snapshots on their way, over all lives of all nodes.
+#[derive(Debug, Default)]
+pub struct Transfers {
+    pub frames: AtomicU64,
+    pub bytes: AtomicU64,
+    pub resumed: AtomicU64,
+}
+
+impl Observer for Transfers {
+    fn snapshot_frame(&self, bytes: u64) {
+        self.frames.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn snapshot_resumed(&self) {
+        self.resumed.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 pub struct Cluster {
     pub network: SimNetwork,
     pub installs: Arc<AtomicU64>,
+    pub transfers: Arc<Transfers>,
     machines: BTreeMap<NodeId, Machine>,
     epoch: Instant,
     seeds: Arc<AtomicU64>,
@@ -72,6 +92,7 @@ impl Cluster {
         let mut cluster = Cluster {
             network: SimNetwork::new(random.number()),
             installs: Arc::default(),
+            transfers: Arc::default(),
             machines: BTreeMap::new(),
             epoch: Instant::now(),
             seeds: Arc::default(),
@@ -132,6 +153,7 @@ impl Cluster {
         config.flush_entries = 64;
         config.checkpoint_when_idle = Some(Duration::from_millis(300));
         config.refetch = refetch;
+        config.observer = self.transfers.clone();
         let clock = SkewedClock { epoch: self.epoch, skew_ms: machine.skew_ms, seeds: self.seeds.clone() };
         let host = Host::start_simulated(
             config,

@@ -1,6 +1,6 @@
 //! Single faults, told step by step.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use bytes::Bytes;
 use net::sim::Random;
@@ -48,7 +48,7 @@ fn a_node_behind_the_purged_log_gets_a_snapshot() {
         cluster.boot(follower).await;
         let host = cluster.host(follower).unwrap();
         host.read(Consistency::Local, Some(last), seconds(20)).await.unwrap();
-        assert!(cluster.installs.load(std::sync::atomic::Ordering::Relaxed) > 0);
+        assert!(cluster.installs.load(Relaxed) > 0);
         assert_eq!(lines(&host), lines(&cluster.host(leader).unwrap()));
         digests_agree::check(&[host.clone(), cluster.host(leader).unwrap()]);
         // What was installed is durable: a crash right after does not undo it.
@@ -56,6 +56,59 @@ fn a_node_behind_the_purged_log_gets_a_snapshot() {
         cluster.boot(follower).await;
         let host = cluster.host(follower).unwrap();
         host.read(Consistency::Local, Some(last), seconds(20)).await.unwrap();
+        cluster.shutdown().await;
+    });
+}
+
+/// A large state over a bad line would never arrive if each attempt began at the beginning.
+#[test]
+fn a_snapshot_that_is_cut_off_goes_on_where_it_was() {
+    const COMMANDS: u64 = 120;
+    const COMMAND_BYTES: u64 = 100_000;
+    const CUT_AFTER_FRAMES: u64 = 20;
+    simulate(6, async {
+        let mut random = Random::new(6);
+        let mut cluster = Cluster::start(&mut random).await;
+        let (leader, follower) = roles(&cluster).await;
+        cluster.crash(follower, &mut random).await;
+        let host = cluster.host(leader).unwrap();
+        let mut last = 0;
+        for number in 0..COMMANDS {
+            let command = Bytes::from(vec![number as u8; COMMAND_BYTES as usize]);
+            last = host.submit(command, seconds(5)).await.unwrap().index;
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(host.status().purged_index > 40, "{:?}", host.status());
+
+        // A window of frames takes this long, so that there is a middle in which to cut.
+        cluster.network.set_delay(Duration::from_millis(20), Duration::from_millis(20));
+        cluster.boot(follower).await;
+        let transfers = cluster.transfers.clone();
+        let frames = || transfers.frames.load(Relaxed);
+        let resumed_and_installed = || (transfers.resumed.load(Relaxed), cluster.installs.load(Relaxed));
+        let (deadline, (_, installed)) = (seconds(20), resumed_and_installed());
+        while frames() < CUT_AFTER_FRAMES {
+            assert!(tokio::time::Instant::now() < deadline, "no snapshot is on its way");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let others: Vec<u64> = NODES.into_iter().filter(|id| *id != follower).collect();
+        cluster.network.cut(&[follower], &others);
+        // Both sides give up on the channel after 15 s; the leader keeps the export for 30 s.
+        tokio::time::sleep(Duration::from_secs(17)).await;
+        assert_eq!(resumed_and_installed(), (0, installed), "it was not cut off in the middle");
+        let arrived = transfers.bytes.load(Relaxed);
+        cluster.network.heal();
+        let host = cluster.host(follower).unwrap();
+        host.read(Consistency::Local, Some(last), seconds(25)).await.unwrap();
+        assert_eq!(resumed_and_installed(), (1, installed + 1));
+        // What had arrived was not sent again.
+        let (all, state) = (transfers.bytes.load(Relaxed), COMMANDS * COMMAND_BYTES);
+        assert!(
+            arrived > state / 8 && all < state + state / 16,
+            "{arrived} and then {all} bytes for {state}"
+        );
+        assert_eq!(lines(&host), lines(&cluster.host(leader).unwrap()));
+        digests_agree::check(&[host.clone(), cluster.host(leader).unwrap()]);
         cluster.shutdown().await;
     });
 }

@@ -33,6 +33,8 @@ pub struct RaftMetrics {
     applied_entries: IntCounter,
     fsync: Histogram,
     wal_written: IntCounter,
+    snapshot_received: IntCounter,
+    snapshots_resumed: IntCounter,
 }
 
 impl RaftMetrics {
@@ -57,6 +59,14 @@ impl RaftMetrics {
                 "Time from handing an append to the log until it was durable.",
                 &DISK_SECONDS,
             )?,
+            snapshot_received: register.counter(
+                "snapshot_received_bytes_total",
+                "Bytes of snapshots that arrived from a leader because the log no longer reached back far enough.",
+            )?,
+            snapshots_resumed: register.counter(
+                "snapshot_transfers_resumed_total",
+                "Transfers of a snapshot to this node that were cut off and went on where they were.",
+            )?,
             wal_written: register.counter("wal_written_bytes_total", "Bytes appended to the log.")?,
         })
     }
@@ -75,6 +85,15 @@ impl RaftMetrics {
     pub fn applied_run(&self, entries: u64, took: Duration) {
         self.applied_entries.inc_by(entries);
         self.apply_runs.observe(took.as_secs_f64());
+    }
+
+    /// A frame of a snapshot arrived.
+    pub fn snapshot_frame(&self, bytes: u64) {
+        self.snapshot_received.inc_by(bytes);
+    }
+
+    pub fn snapshot_resumed(&self) {
+        self.snapshots_resumed.inc();
     }
 
     /// An append of `bytes` is durable.

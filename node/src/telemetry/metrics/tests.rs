@@ -43,6 +43,8 @@ fn filled() -> Metrics {
     metrics.raft.durable(500, took);
     metrics.storage.flushed(took);
     metrics.storage.scrubbed(1_800_000_000_500, 2);
+    metrics.raft.snapshot_frame(700);
+    metrics.raft.snapshot_resumed();
     metrics.http.problem("out_of_stock");
     metrics.shop.queue_lag("payments", 4);
     metrics.shop.holds("active", 5);
@@ -80,6 +82,8 @@ fn every_family_is_told_with_help_and_type() {
         "shopnode_wal_fsync_duration_seconds_count 1",
         "shopnode_wal_written_bytes_total 500",
         "shopnode_applied_entries_total 3",
+        "shopnode_snapshot_received_bytes_total 700",
+        "shopnode_snapshot_transfers_resumed_total 1",
         "shopnode_scrub_last_end_timestamp_seconds 1800000000",
         "shopnode_scrub_damaged_tables 2",
         "shopnode_state_flush_duration_seconds_count 1",
