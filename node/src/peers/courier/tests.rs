@@ -102,8 +102,11 @@ impl FrameReceiver for In {
 
 const LEADER: NodeId = 1;
 
+/// The leader's ends of channels.
+type Ends = Vec<(Out, In)>;
+
 /// The couriers, the network, and the leader's ends of as many channels.
-fn network(channels: usize) -> (Arc<Couriers>, Arc<dyn Transport>, Vec<(Out, In)>) {
+fn network(channels: usize) -> (Arc<Couriers>, Arc<dyn Transport>, Ends) {
     let (mut ends, mut leader) = (VecDeque::new(), Vec::new());
     for _ in 0..channels {
         let ((to_leader, at_leader), (to_us, at_us)) = (mpsc::channel(8), mpsc::channel(8));
