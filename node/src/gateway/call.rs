@@ -16,6 +16,7 @@ use super::app::{App, Consistency, READ_TIMEOUT, SUBMIT_TIMEOUT};
 use super::idempotency::dedupe;
 use super::policy::Policy;
 use super::problem::Problem;
+use super::read::see;
 use crate::auth::Principal;
 use crate::telemetry::current_trace;
 
@@ -65,6 +66,19 @@ impl Call {
     {
         self.app.core.barrier(self.consistency, self.min_index, self.read_deadline()).await?;
         self.app.read_local(query).await
+    }
+
+    /// As [`Call::read`], for a query of a few records by their keys, on the thread that asks: to hand it to another one costs
+    /// twice as much as the records, which are in memory but for the first who asks for them.
+    ///
+    /// # Errors
+    /// As [`Call::read`].
+    pub async fn read_records<T, Q>(&self, query: Q) -> Result<Seen<T>, Problem>
+    where
+        Q: FnOnce(&View<'_>) -> Result<T, Problem>,
+    {
+        self.app.core.barrier(self.consistency, self.min_index, self.read_deadline()).await?;
+        see(&*self.app.core, query)
     }
 
     /// As [`Call::read`], at least at `index`, as this node has it: for what an answer shows besides the outcome.

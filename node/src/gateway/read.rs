@@ -1,5 +1,5 @@
-//! Reading the state off the async threads. A view holds back the applier, so a query is short and bounded, and no
-//! more of them run at once than the blocking pool can take.
+//! Reading the state, off the async threads unless it is a matter of a few records. A view holds back the applier, so a
+//! query is short and bounded, and no more of them run at once than the blocking pool can take.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use shop::Code;
 use storage::View;
 
 use super::answer::Seen;
-use super::app::App;
+use super::app::{App, Core};
 use super::call::STORE;
 use super::problem::Problem;
 
@@ -28,10 +28,7 @@ impl App {
         let task = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let _entered = span.entered();
-            let view = core.store().view();
-            let index = core.applied_index(&view)?;
-            let view = view.in_scope(STORE);
-            Ok(Seen { value: query(&view)?, index })
+            see(&*core, query)
         });
         match task.await {
             Ok(seen) => seen,
@@ -39,4 +36,15 @@ impl App {
             Err(_) => Err(stopping()),
         }
     }
+}
+
+/// Runs a query over one moment of the state.
+pub(super) fn see<T>(
+    core: &dyn Core,
+    query: impl FnOnce(&View<'_>) -> Result<T, Problem>,
+) -> Result<Seen<T>, Problem> {
+    let view = core.store().view();
+    let index = core.applied_index(&view)?;
+    let view = view.in_scope(STORE);
+    Ok(Seen { value: query(&view)?, index })
 }

@@ -37,7 +37,7 @@ async fn list_products(call: Call, Query(query): Query<StoreProductsQuery>) -> R
     responses((status = 200, description = "The product", body = ProductView), (status = 304, description = "Not changed"))
 )]
 async fn get_product(call: Call, PathId(name): PathId<String>) -> Result<Response, Problem> {
-    let seen = call.read(move |view| {
+    let seen = call.read_records(|view| {
         let found = match (name.parse::<ProductId>(), name.parse::<Slug>()) {
             (Ok(id), _) => product(view, id)?.map(|product| (id, product)),
             (_, Ok(slug)) => product_by_slug(view, &slug)?,

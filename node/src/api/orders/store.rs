@@ -71,7 +71,7 @@ async fn list(call: Call, Query(query): Query<OwnOrdersQuery>) -> Result<Respons
 )]
 async fn get(call: Call, PathId(id): PathId<OrderId>) -> Result<Response, Problem> {
     let caller = caller(&call, id, Scope::OrdersRead)?;
-    let seen = call.read(move |view| visible(view, id, caller)).await?;
+    let seen = call.read_records(|view| visible(view, id, caller)).await?;
     seen.answer_revision(seen.value.revision, &call)
 }
 
