@@ -157,6 +157,12 @@ async fn a_node_that_nobody_speaks_to_is_not_ready() {
     cluster.close().await;
 }
 
+/// A leader that cannot be heard is sent nothing: for a command to get there the channel has to be open before the cut.
+async fn open_the_way(proposer: &Proposer) {
+    let acquire = AcquireLease { queue: "way".into(), holder: 1 };
+    assert!(proposer.run(Actor::System, acquire.into()).await.is_ok());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_whose_answer_was_lost_with_its_leader_is_not_repeated() {
     let (cluster, network) = Cluster::cuttable(3).await;
@@ -164,6 +170,7 @@ async fn a_command_whose_answer_was_lost_with_its_leader_is_not_repeated() {
     let others: Vec<u64> = cluster.ids().filter(|id| *id != leader).collect();
     let (asks, follows) = (others[0], others[1]);
     let proposer = cluster.replica(asks).proposer.clone();
+    open_the_way(&proposer).await;
     let acquire = AcquireLease { queue: "q".into(), holder: asks };
     let dedupe = Dedupe::Request;
     let envelope = proposer.envelope(RequestId([1; 16]), Actor::System, dedupe, acquire.into());
@@ -196,6 +203,7 @@ async fn a_retry_inside_the_cluster_is_told_from_an_earlier_request_with_the_sam
         let leader = cluster.leader().await;
         let others: Vec<u64> = cluster.ids().filter(|id| *id != leader).collect();
         let (asks, follows) = (others[0], cluster.replica(others[1]).clone());
+        open_the_way(&cluster.replica(asks).proposer).await;
         // Everything so far is applied there, so that what comes next is this command.
         let deadline = tokio::time::Instant::now() + LIMIT;
         follows.host.read(raft::Consistency::Linearizable, None, deadline).await.unwrap();
