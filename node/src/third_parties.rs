@@ -35,9 +35,10 @@ pub fn providers(config: &Config) -> Result<Vec<Arc<dyn PaymentProvider>>> {
         let mut account = StripeConfig::new(name, base_url.as_str(), key);
         account.total_timeout = Duration::from_millis(config.payments.timeout_ms);
         // A shopper's browser comes back to the shop's public address. Where none is configured nobody can be sent
-        // there, and the provider's own library has to authenticate; the sandbox is on this machine like the shop.
+        // there, and the provider's own library has to authenticate. Whatever node sends a call again must send the same
+        // bytes under the same key, so this node's own address has no place in it; the sandbox's is the same for all.
         account.return_url = match (name, &config.http.public_url) {
-            ("sandbox", None) => Some(config.http.public_base()),
+            ("sandbox", None) => Some(base_url.to_string()),
             (_, url) => url.as_ref().map(ToString::to_string),
         };
         providers.push(Arc::new(Stripe::new(account).with_context(|| format!("payments.{name}"))?));
