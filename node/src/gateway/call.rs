@@ -69,7 +69,7 @@ impl Call {
     }
 
     /// As [`Call::read`], for a query of a few records by their keys, on the thread that asks: to hand it to another one costs
-    /// twice as much as the records, which are in memory but for the first who asks for them.
+    /// more than the records, which are in memory but for the first who asks for them.
     ///
     /// # Errors
     /// As [`Call::read`].
