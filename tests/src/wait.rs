@@ -20,3 +20,9 @@ pub async fn until<T, F: Future<Output = Option<T>>>(
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+/// Whether times are to be held against what is promised, and not only printed: on request, because most machines have other
+/// things to do meanwhile.
+pub fn bounds_are_wanted() -> bool {
+    std::env::var("SHOPNODE_TEST_BOUNDS").is_ok_and(|value| value == "1")
+}

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use shopnode_tests::buyers::nothing_lost;
 use shopnode_tests::network::with_network;
-use shopnode_tests::{Buyers, Cluster, Shopping, orders};
+use shopnode_tests::{Buyers, Cluster, Shopping, orders, wait};
 
 const SKUS: [&str; 4] = ["TEA-1", "TEA-2", "TEA-3", "TEA-4"];
 const STOCKED: u32 = 1_000_000;
@@ -61,7 +61,7 @@ fn the_leader_is_killed_again_and_again() -> Result<()> {
             nothing_lost(&cluster.admin(place), &memory, &SKUS, i64::from(STOCKED)).await?;
         }
         cluster.converged().await?;
-        if std::env::var("SHOPNODE_TEST_BOUNDS").is_ok_and(|value| value == "1") {
+        if wait::bounds_are_wanted() {
             ensure!(median < median_bound(), "median {median:.0?}, not under {:.0?}", median_bound());
             ensure!(longest <= LONGEST, "a kill cost {longest:.0?}, more than {LONGEST:.0?}");
         }
