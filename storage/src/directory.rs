@@ -88,11 +88,13 @@ impl Directory {
             tracing::info!(directory = %obsolete.display(), "half-received or obsolete state removed");
             fs::remove_dir_all(&obsolete).map_err(|error| Fault::io("remove", &obsolete, error))?;
         }
-        let engine = self.open_engine(number)?;
-        // sled takes missing files for an empty database; the digests are written before CURRENT is.
-        if stored_digests(&*engine)?.is_none() {
+        let beneath = self.open_engine(number)?;
+        // sled takes missing files for an empty database; a generation has digests from its first flush on. Looked at
+        // before the redo file is applied: that one has digests too, and would hide that everything older is gone.
+        if stored_digests(&beneath)?.is_none() {
             return Err(Fault::corrupt("the state", format!("the files in {} are missing", path.display())));
         }
+        let engine = self.write_behind(number, beneath)?;
         self.uses(number, &engine);
         Ok(engine)
     }
@@ -102,26 +104,25 @@ impl Directory {
     fn make_first(&self, leftovers: &[u64]) -> Result<Arc<dyn Engine>, Fault> {
         for number in leftovers {
             let path = self.generation_path(*number);
-            if has_records(&*self.open_engine(*number)?)? {
+            let beneath = self.open_engine(*number)?;
+            if has_records(&*self.write_behind(*number, beneath)?)? {
                 let detail = format!("CURRENT is missing, and {} has records", path.display());
                 return Err(Fault::corrupt("the state", detail));
             }
             fs::remove_dir_all(&path).map_err(|error| Fault::io("remove", &path, error))?;
         }
         let mut first = self.create()?;
-        let mut batch = Batch::default();
-        put_digests(&mut batch, &Digests::default());
-        first.engine.commit(batch)?;
-        first.engine.flush()?;
         self.adopt(&first)?;
         first.adopted = true;
         Ok(first.engine.clone())
     }
 
-    fn open_engine(&self, number: u64) -> Result<Arc<dyn Engine>, Fault> {
-        let path = self.generation_path(number);
-        let engine = Arc::new(SledEngine::open(&path, self.cache_bytes)?);
-        Ok(Arc::new(WriteBehind::open(engine, &path)?))
+    fn open_engine(&self, number: u64) -> Result<SledEngine, Fault> {
+        SledEngine::open(&self.generation_path(number), self.cache_bytes)
+    }
+
+    fn write_behind(&self, number: u64, beneath: SledEngine) -> Result<Arc<dyn Engine>, Fault> {
+        Ok(Arc::new(WriteBehind::open(Arc::new(beneath), &self.generation_path(number))?))
     }
 
     fn uses(&self, number: u64, engine: &Arc<dyn Engine>) {
@@ -136,7 +137,12 @@ impl Directory {
 impl Home for Directory {
     fn create(&self) -> Result<Generation, Fault> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        Ok(Generation { number, engine: self.open_engine(number)?, adopted: false })
+        let beneath = self.open_engine(number)?;
+        let mut batch = Batch::default();
+        put_digests(&mut batch, &Digests::default());
+        beneath.commit(batch)?;
+        beneath.flush()?;
+        Ok(Generation { number, engine: self.write_behind(number, beneath)?, adopted: false })
     }
 
     fn adopt(&self, generation: &Generation) -> Result<(), Fault> {

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::WriteBehind;
+use super::redo::Redo;
 use super::writer::Limits;
+use super::{WriteBehind, has_redo};
 use crate::engine::{Batch, Direction, Engine, KeyRange, Raw, Scan};
 use crate::fault::Fault;
 use crate::memory::MemoryEngine;
+use crate::store::{Store, put_digests};
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 type Change = (u8, Option<u8>);
@@ -207,11 +209,11 @@ fn a_walk_never_misses_what_nobody_changes() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             // Others come between those that stay, and everything moves beneath again and again.
-            for turn in 0u16.. {
+            for turn in 0u64.. {
                 if ended.load(Ordering::Relaxed) {
                     return;
                 }
-                let first = turn.wrapping_mul(37) % NUMBERS;
+                let first = (turn * 37 % u64::from(NUMBERS)) as u16;
                 commit((turn % 90) as u8, first..(first + 60).min(NUMBERS));
             }
         });
@@ -338,4 +340,22 @@ fn whoever_commits_waits_while_too_much_is_pending() {
         drop(gate);
     });
     assert_eq!(done.load(Ordering::SeqCst), 256);
+}
+
+/// A redo file has the newest digests. Over an engine that has lost everything it must not look like a state.
+#[cfg(feature = "sled")]
+#[test]
+fn a_redo_file_does_not_hide_that_the_engine_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open_dir(directory.path(), 0).unwrap();
+    let first = directory.path().join("gen-1");
+    let digests = store.digest();
+    drop(store);
+    let mut batch = Batch::default();
+    put_digests(&mut batch, &digests);
+    Redo::in_directory(&first).write(&batch.into_writes().collect()).unwrap();
+    std::fs::remove_file(first.join("db")).unwrap();
+    let fault = Store::open_dir(directory.path(), 0).err().unwrap();
+    assert_eq!(fault.code(), "storage_corrupt", "{fault}");
+    assert!(has_redo(&first), "what was durable is still there for whoever repairs it");
 }
