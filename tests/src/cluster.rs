@@ -279,7 +279,7 @@ impl Cluster {
             self.running().into_iter().find(|place| self.members[*place].id == leader)
         })
         .await
-        .with_context(|| self.logs())
+        .map_err(|error| self.explain(&error))
     }
 
     /// Waits until exactly so many nodes vote.
@@ -293,7 +293,7 @@ impl Cluster {
             (nodes.iter().filter(|node| node["role"] == "voter").count() == count).then_some(())
         })
         .await
-        .with_context(|| self.logs())
+        .map_err(|error| self.explain(&error))
     }
 
     /// Waits until the node at a place is ready.
@@ -306,7 +306,7 @@ impl Cluster {
             api.get("/readyz").await.ok().filter(|answer| answer.status == 200)
         })
         .await
-        .with_context(|| self.logs())?;
+        .map_err(|error| self.explain(&error))?;
         Ok(())
     }
 
@@ -494,15 +494,21 @@ impl Cluster {
             told.iter().all(|digest| *digest == told[0]).then_some(())
         })
         .await
-        .with_context(|| self.logs())
+        .map_err(|error| self.explain(&error))
     }
 
-    /// The last lines of every node's log.
+    /// What failed, and after it what the nodes said.
+    pub fn explain(&self, error: &anyhow::Error) -> anyhow::Error {
+        anyhow::anyhow!("{error:#}\n{}", self.logs())
+    }
+
+    /// The last lines of every node's log, without what the Raft library says again and again of a node that is away.
     pub fn logs(&self) -> String {
         const LINES: usize = 25;
         let tail = |member: &Member| {
-            let text = std::fs::read_to_string(&member.log).unwrap_or_default();
-            let lines: Vec<_> = text.lines().collect();
+            let text = member.log();
+            let lines: Vec<_> =
+                text.lines().filter(|line| !line.contains("\"target\":\"openraft::")).collect();
             let tail = lines[lines.len().saturating_sub(LINES)..].join("\n");
             format!("-- node {} at {}\n{tail}\n", member.id, member.machine.address)
         };

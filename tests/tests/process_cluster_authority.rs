@@ -48,7 +48,7 @@ fn an_authority_is_replaced_and_it_is_still_one_shop() -> Result<()> {
             (holding(&cluster, &new).ok()?.len() == 3).then_some(())
         })
         .await
-        .with_context(|| cluster.logs())?;
+        .map_err(|error| cluster.explain(&error))?;
 
         // Whoever is off may still have a certificate of the old one.
         cluster.stop(2).await?;

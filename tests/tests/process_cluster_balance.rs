@@ -43,7 +43,7 @@ async fn others_answer(network: Network) -> Result<()> {
     let cluster = Cluster::start(network, 3, ALWAYS).await?;
     let node = cluster.admin(0);
     orders::sell(&node, "TEA-1", 1_000).await?;
-    passed_on(&node, "/admin/v1/orders").await.with_context(|| cluster.logs())?;
+    passed_on(&node, "/admin/v1/orders").await.map_err(|error| cluster.explain(&error))?;
 
     // What was written through this node is there, whoever answers; and both others do.
     let mut answered_by = std::collections::BTreeSet::new();
@@ -90,7 +90,7 @@ async fn a_revocation_holds(cluster: &Cluster, node: &Api) -> Result<()> {
         let wanted = json!({"name": "till", "scopes": ["orders:read"]});
         let made = node.post(&format!("/admin/v1/clients/{client}/keys"), &wanted).await?.expect(201)?;
         let till = node.with_token(Some(made["key"].as_str().context("a key")?));
-        passed_on(&till, "/admin/v1/orders").await.with_context(|| cluster.logs())?.expect(200)?;
+        passed_on(&till, "/admin/v1/orders").await.map_err(|error| cluster.explain(&error))?.expect(200)?;
         let forbidden = till.get("/admin/v1/stock?sku=TEA-1").await?;
         ensure!(forbidden.status == 403, "{forbidden:?}");
         let revoke = node.request(Method::DELETE, &format!("/admin/v1/clients/{client}"));
@@ -121,7 +121,7 @@ async fn a_paused_node_is_set_aside(cluster: &Cluster, node: &Api) -> Result<()>
         }
         (metric(node, "shopnode_peers_set_aside").await.ok()? == 1.0).then_some(())
     });
-    set_aside.await.with_context(|| cluster.logs())?;
+    set_aside.await.map_err(|error| cluster.explain(&error))?;
     let late = metric(node, r#"shopnode_reads_spilled_total{outcome="late"}"#).await?;
     ensure!(late >= 5.0, "set aside after {late} late answers");
     let name = cluster.members[paused].id.to_string();
@@ -136,5 +136,5 @@ async fn a_paused_node_is_set_aside(cluster: &Cluster, node: &Api) -> Result<()>
         (answer.header("Shopnode-Node") == Some(&name)).then_some(())
     })
     .await
-    .with_context(|| cluster.logs())
+    .map_err(|error| cluster.explain(&error))
 }

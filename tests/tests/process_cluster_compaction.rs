@@ -91,7 +91,7 @@ fn outgrown_files_are_made_new_by_one_node_after_the_other_while_it_sells() -> R
             let node = cluster.admin(place);
             let done = || async { metric(&node, DONE).await.filter(|done| *done >= 1.0) };
             let waited = wait::until("the node to compact by itself", WITHIN, done).await;
-            waited.with_context(|| cluster.logs())?;
+            waited.map_err(|error| cluster.explain(&error))?;
             ensure!(metric(&node, "shopnode_storage_live_bytes").await > Some(0.0), "nothing was counted");
         }
         buyers.more(50).await?;
@@ -157,7 +157,7 @@ fn a_node_killed_in_the_middle_of_a_compaction_comes_back_whole() -> Result<()> 
                 metric(&node, DONE).await.filter(|done| *done >= 1.0)
             })
             .await
-            .with_context(|| cluster.logs())?;
+            .map_err(|error| cluster.explain(&error))?;
         }
         ensure!(cluster.leader().await? != leader, "it compacted while it led");
         buyers.more(50).await?;

@@ -29,7 +29,7 @@ async fn remove(cluster: &Cluster, by: usize, id: u64) -> Result<()> {
         api::answer(request).await.ok().filter(|answer| (200..300).contains(&answer.status))
     })
     .await
-    .map_err(|error| error.context(cluster.logs()))?;
+    .map_err(|error| cluster.explain(&error))?;
     Ok(())
 }
 

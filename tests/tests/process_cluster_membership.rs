@@ -33,7 +33,7 @@ async fn sells(cluster: &Cluster, place: usize) -> Result<()> {
         (answer.status == 201).then_some(())
     })
     .await
-    .map_err(|error| error.context(cluster.logs()))
+    .map_err(|error| cluster.explain(&error))
 }
 
 #[test]
@@ -85,7 +85,7 @@ async fn an_operator_decides(cluster: &mut Cluster) -> Result<()> {
         (told["leader"] == cluster.members[next].id).then_some(())
     })
     .await
-    .with_context(|| cluster.logs())?;
+    .map_err(|error| cluster.explain(&error))?;
 
     cluster.shopctl(first, &["member", "demote", &other_id])?.done()?;
     becomes(cluster, other, "role", "learner").await?;
@@ -109,7 +109,7 @@ async fn an_operator_decides(cluster: &mut Cluster) -> Result<()> {
         (nodes.len() == 2 && nodes.iter().all(|node| node["role"] == "voter")).then_some(())
     })
     .await
-    .with_context(|| cluster.logs())?;
+    .map_err(|error| cluster.explain(&error))?;
     settings["enabled"] = true.into();
     ensure!(json(cluster, next, &["autopilot", "set", "--enabled", "true"])? == settings);
     sells(cluster, first).await
@@ -130,7 +130,7 @@ async fn becomes(cluster: &Cluster, place: usize, member: &str, value: &str) -> 
         (node[member] == value).then_some(())
     })
     .await
-    .with_context(|| cluster.logs())
+    .map_err(|error| cluster.explain(&error))
 }
 
 #[test]
@@ -188,7 +188,7 @@ async fn removed_while_off(cluster: &mut Cluster) -> Result<()> {
         (ready.status == 503 && ready.text.contains("removed from the cluster")).then_some(())
     })
     .await
-    .map_err(|error| error.context(cluster.logs()))?;
+    .map_err(|error| cluster.explain(&error))?;
     for peer in [0, 1] {
         let connected = format!("\"message\":\"peer connected\",\"peer\":{}", cluster.members[place].id);
         let log = cluster.members[peer].log();

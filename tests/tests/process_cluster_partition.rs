@@ -156,7 +156,7 @@ fn cut_off(cut: Cut) -> Result<()> {
         // The majority goes on without it.
         let (told, goes_on) = tokio::join!(watch(cut, &alone), majority.more(50));
         let told = told.with_context(|| format!("{cut:?}\n{}", cluster.logs()))?;
-        goes_on.with_context(|| cluster.logs())?;
+        goes_on.map_err(|error| cluster.explain(&error))?;
         let mut counts = BTreeMap::<&str, usize>::new();
         for told in &told {
             *counts.entry(&told.code).or_default() += 1;
@@ -169,7 +169,7 @@ fn cut_off(cut: Cut) -> Result<()> {
             api::answer(stock(&alone, "linearizable")).await.ok().filter(|answer| answer.status == 200)
         })
         .await
-        .with_context(|| cluster.logs())?;
+        .map_err(|error| cluster.explain(&error))?;
         let mut repeated = BTreeMap::new();
         for told in told {
             let id = taken(&alone, &told).await.with_context(|| format!("{cut:?}: after {}", told.code))?;

@@ -53,7 +53,7 @@ fn a_node_with_another_state_is_outvoted_and_takes_a_copy() -> Result<()> {
         let says = |what: &'static str| {
             let cluster = &cluster;
             let look = move || async move { cluster.members[astray].log().contains(what).then_some(()) };
-            async move { wait::until(what, WITHIN, look).await.with_context(|| cluster.logs()) }
+            async move { wait::until(what, WITHIN, look).await.map_err(|error| cluster.explain(&error)) }
         };
         says("this node's state is wrong: it serves no more").await?;
         let log = cluster.members[astray].log();
@@ -67,7 +67,7 @@ fn a_node_with_another_state_is_outvoted_and_takes_a_copy() -> Result<()> {
             (found == name).then_some(())
         })
         .await
-        .with_context(|| cluster.logs())?;
+        .map_err(|error| cluster.explain(&error))?;
         cluster.ready(astray).await?;
         ensure!(!cluster.members[astray].data.join("rejoin.toml").exists(), "it would take another copy");
         for place in (0..3).filter(|place| *place != astray) {

@@ -61,7 +61,7 @@ async fn drained(cluster: &Cluster, place: usize) -> Result<()> {
         (node["state"] == "draining" && node["leads"] == false).then_some(())
     })
     .await
-    .with_context(|| cluster.logs())
+    .map_err(|error| cluster.explain(&error))
 }
 
 /// Waits until a node that was started again has what was committed then.
@@ -71,7 +71,7 @@ async fn caught_up(cluster: &Cluster, place: usize) -> Result<()> {
         (node["applied_index"].as_u64()? + 50 >= node["commit_index"].as_u64()?).then_some(())
     })
     .await
-    .with_context(|| cluster.logs())
+    .map_err(|error| cluster.explain(&error))
 }
 
 /// Another program on one machine, as an admin does it by hand.
