@@ -58,23 +58,35 @@ pub enum Fault {
     Thread(&'static str),
 }
 
-impl Fault {
-    /// A stable code for logs, metrics and `explain`.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Fault::Storage(fault) => fault.code(),
-            Fault::Log { .. } => "wal_failed",
-            Fault::LogFormat { .. } => "wal_format",
-            Fault::LogLost { .. } => "wal_lost",
-            Fault::Record(_) => "raft_record_unreadable",
-            Fault::Consensus(_) => "raft_core_stopped",
-            Fault::Settings(_) => "raft_settings_invalid",
-            Fault::Endpoint(_) => "cluster_endpoint_failed",
-            Fault::StateLost { .. } => "raft_state_lost",
-            Fault::NoCopy { .. } => "raft_no_copy",
-            Fault::ActiveVersion { .. } => "active_version_unsupported",
-            Fault::Thread(_) => "raft_thread_ended",
+/// One table for both: what a code is, and which there are.
+macro_rules! codes {
+    ($($fault:pat => $code:literal,)*) => {
+        /// All codes but those of the storage.
+        pub const CODES: &'static [&'static str] = &[$($code),*];
+
+        /// A stable code for logs, metrics and `explain`.
+        pub fn code(&self) -> &'static str {
+            match self {
+                Fault::Storage(fault) => fault.code(),
+                $($fault => $code,)*
+            }
         }
+    };
+}
+
+impl Fault {
+    codes! {
+        Fault::Log { .. } => "wal_failed",
+        Fault::LogFormat { .. } => "wal_format",
+        Fault::LogLost { .. } => "wal_lost",
+        Fault::Record(_) => "raft_record_unreadable",
+        Fault::Consensus(_) => "raft_core_stopped",
+        Fault::Settings(_) => "raft_settings_invalid",
+        Fault::Endpoint(_) => "cluster_endpoint_failed",
+        Fault::StateLost { .. } => "raft_state_lost",
+        Fault::NoCopy { .. } => "raft_no_copy",
+        Fault::ActiveVersion { .. } => "active_version_unsupported",
+        Fault::Thread(_) => "raft_thread_ended",
     }
 }
 

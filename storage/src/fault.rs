@@ -167,31 +167,41 @@ pub enum Fault {
     NoHome,
 }
 
-impl Fault {
-    /// The stable code that logs, metrics and `explain` use.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Fault::Io { .. } => "storage_io",
-            Fault::Engine { .. } => "storage_engine",
-            Fault::Corrupt { .. } => "storage_corrupt",
-            Fault::NewerVersion { .. } => "storage_newer_version",
-            Fault::NewerKind { .. } => "storage_newer_kind",
-            Fault::UnknownFormat { .. } => "storage_unknown_format",
-            Fault::InUse { .. } => "storage_in_use",
-            Fault::TooLarge { .. } => "storage_too_large",
-            Fault::Encode { .. } => "storage_encode",
-            Fault::KeyExists { .. } => "storage_key_exists",
-            Fault::SecondWriter { .. } => "storage_second_writer",
-            Fault::DigestMismatch { .. } => "storage_digest_mismatch",
-            Fault::ExportLost { .. } => "storage_export_lost",
-            Fault::BadCopy { .. } => "storage_bad_copy",
-            Fault::TooManyExports { .. } => "storage_too_many_exports",
-            Fault::Incomplete { .. } => "storage_incomplete",
-            Fault::Superseded => "storage_superseded",
-            Fault::NotRebuilt { .. } => "storage_not_rebuilt",
-            Fault::BrokenOff => "storage_broken_off",
-            Fault::NoHome => "storage_no_home",
+/// One table for both: what a code is, and which there are.
+macro_rules! codes {
+    ($($fault:pat => $code:literal,)*) => {
+        /// All codes.
+        pub const CODES: &'static [&'static str] = &[$($code),*];
+
+        /// The stable code that logs, metrics and `explain` use.
+        pub fn code(&self) -> &'static str {
+            match self { $($fault => $code,)* }
         }
+    };
+}
+
+impl Fault {
+    codes! {
+        Fault::Io { .. } => "storage_io",
+        Fault::Engine { .. } => "storage_engine",
+        Fault::Corrupt { .. } => "storage_corrupt",
+        Fault::NewerVersion { .. } => "storage_newer_version",
+        Fault::NewerKind { .. } => "storage_newer_kind",
+        Fault::UnknownFormat { .. } => "storage_unknown_format",
+        Fault::InUse { .. } => "storage_in_use",
+        Fault::TooLarge { .. } => "storage_too_large",
+        Fault::Encode { .. } => "storage_encode",
+        Fault::KeyExists { .. } => "storage_key_exists",
+        Fault::SecondWriter { .. } => "storage_second_writer",
+        Fault::DigestMismatch { .. } => "storage_digest_mismatch",
+        Fault::ExportLost { .. } => "storage_export_lost",
+        Fault::BadCopy { .. } => "storage_bad_copy",
+        Fault::TooManyExports { .. } => "storage_too_many_exports",
+        Fault::Incomplete { .. } => "storage_incomplete",
+        Fault::Superseded => "storage_superseded",
+        Fault::NotRebuilt { .. } => "storage_not_rebuilt",
+        Fault::BrokenOff => "storage_broken_off",
+        Fault::NoHome => "storage_no_home",
     }
 
     /// Damaged bytes in `what`.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use shop::Code;
-use shop::cluster::{JOIN_CODES, JoinCode};
+use shop::cluster::{FAULT_CODES, JOIN_CODES, LocalCode};
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -34,12 +34,31 @@ impl Explain {
     }
 }
 
+/// Where a code is met.
+#[derive(Debug, Clone, Copy)]
+enum Said {
+    /// In an answer of the HTTP API, with this status.
+    Http(u16),
+    /// By `shopnode join`, on the machine that wants to join.
+    Joining,
+    /// In a node's log.
+    InLog,
+}
+
+impl Said {
+    fn status(self) -> Option<u16> {
+        match self {
+            Said::Http(status) => Some(status),
+            Said::Joining | Said::InLog => None,
+        }
+    }
+}
+
 /// What is to be said of one code.
 #[derive(Debug, Clone, Copy)]
 struct Page {
     code: &'static str,
-    /// Of the HTTP API; what a program says on its own machine has none.
-    status: Option<u16>,
+    said: Said,
     title: &'static str,
     advice: &'static str,
 }
@@ -48,23 +67,30 @@ impl Page {
     fn all() -> impl Iterator<Item = Page> {
         let of_api = |code: &Code| Page {
             code: code.as_str(),
-            status: Some(code.status()),
+            said: Said::Http(code.status()),
             title: code.title(),
             advice: code.advice(),
         };
-        let of_join =
-            |JoinCode { code, title, advice }: &JoinCode| Page { code, status: None, title, advice };
-        Code::ALL.iter().map(of_api).chain(JOIN_CODES.iter().map(of_join))
+        let local = |said: Said| {
+            move |LocalCode { code, title, advice }: &LocalCode| Page { code, said, title, advice }
+        };
+        let of_nodes =
+            JOIN_CODES.iter().map(local(Said::Joining)).chain(FAULT_CODES.iter().map(local(Said::InLog)));
+        Code::ALL.iter().map(of_api).chain(of_nodes)
     }
 
     fn text(self) -> String {
         let Page { code, title, advice, .. } = self;
-        let said_by = self.status.map_or("`shopnode join`".to_owned(), |status| format!("HTTP {status}"));
+        let said_by = match self.said {
+            Said::Http(status) => format!("HTTP {status}"),
+            Said::Joining => "`shopnode join`".to_owned(),
+            Said::InLog => "a node's log".to_owned(),
+        };
         format!("{code} ({said_by})\n\n{title}.\n\nWhat to do: {advice}")
     }
 
     fn object(self) -> serde_json::Value {
-        json!({"code": self.code, "status": self.status, "title": self.title, "advice": self.advice})
+        json!({"code": self.code, "status": self.said.status(), "title": self.title, "advice": self.advice})
     }
 }
 
@@ -75,7 +101,7 @@ fn list(output: &Output) -> Result<(), Failure> {
     }
     let mut table = Table::new(&["CODE", "HTTP", "WHAT HAPPENED"]);
     for page in Page::all() {
-        let status = Cell::maybe(page.status.map(|status| status.to_string()));
+        let status = Cell::maybe(page.said.status().map(|status| status.to_string()));
         table.row(vec![Cell::text(page.code), status, Cell::text(page.title)]);
     }
     output.tables(&[table])

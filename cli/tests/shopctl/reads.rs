@@ -154,6 +154,11 @@ fn explain_needs_no_server() {
     let user = User::new();
     let ran = user.run(&["explain", "out_of_stock"]);
     assert!(ran.code == 0 && ran.stdout.contains("HTTP 409") && ran.stderr.is_empty(), "{ran:?}");
+    let ran = user.run(&["explain", "wal_lost"]);
+    assert!(
+        ran.code == 0 && ran.stdout.contains("(a node's log)") && ran.stdout.contains("mount it"),
+        "{ran:?}"
+    );
     let ran = user.run(&["explain", "out_of_stok"]);
     assert!(ran.code == 2 && ran.stderr.contains("did you mean `out_of_stock`?"), "{ran:?}");
 }

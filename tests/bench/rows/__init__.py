@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Callable
 
-from rows import alongside, catalogue, commits, elections, failover, growth, mechanisms, orders
+from rows import alongside, catalogue, commits, cost, elections, failover, growth, mechanisms, orders
 
 
 @dataclass
@@ -25,5 +25,6 @@ ROWS = {
     "elections": Row(elections.run),
     "growth": Row(growth.run),
     "alongside": Row(alongside.run),
+    "cost": Row(cost.run, programs=("cost",)),
     "mechanisms": Row(mechanisms.run, programs=("commits", "cost")),
 }

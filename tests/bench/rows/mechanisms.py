@@ -1,10 +1,8 @@
 """What each mechanism costs: the same load with and without it, where there is an honest way to leave it out."""
 
-import re
-import subprocess
-
 from harness import load
 from harness.case import Case, interleaved
+from rows import cost
 from subjects.commits import Commits
 from subjects.shop import Shop
 
@@ -47,13 +45,7 @@ def _orders(subject, shop, beside=ORDERS):
 
 def _idempotency(bench):
     """Applying orders alone, on one thread: no client can leave the key out."""
-    program = load.TARGET / "examples" / "cost"
-    told = subprocess.run([program], capture_output=True, text=True, check=True, timeout=600, cwd=bench.directory).stdout
-    micros = dict(re.findall(r"^(store|forgetful) +([\d.]+) us", told, re.MULTILINE))
-    names = {"store": "applying orders, answers remembered", "forgetful": "applying orders, answers not remembered"}
-    return [{
-        "row": ROW, "subject": names[name], "clients": 1, "rounds": 5, "measure": "per_second", "range": None,
-        "per_second": 1e6 / float(value), "operations": None, "more_is_better": True,
-        "cpu_s_per_1000": {"apply": float(value) / 1e3},
-        "beside": names["store"] if name == "forgetful" else None,
-    } for name, value in micros.items()]
+    micros, _ = cost.told(directory=bench.directory)
+    remembered, not_remembered = "applying orders, answers remembered", "applying orders, answers not remembered"
+    return [cost.figure(remembered, micros["store"], None, row=ROW),
+            cost.figure(not_remembered, micros["forgetful"], remembered, row=ROW)]

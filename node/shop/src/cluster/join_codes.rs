@@ -1,8 +1,8 @@
 //! What `shopnode join` can fail with beside the codes of the HTTP API: each with a page for `shopctl explain`.
 
-/// A code that a program says on the machine that wants to join. It is never answered over HTTP.
+/// A code that a program says on its own machine, in a log or on a terminal. It is never answered over HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JoinCode {
+pub struct LocalCode {
     pub code: &'static str,
     /// One line: what happened.
     pub title: &'static str,
@@ -10,12 +10,12 @@ pub struct JoinCode {
     pub advice: &'static str,
 }
 
-const fn page(code: &'static str, title: &'static str, advice: &'static str) -> JoinCode {
-    JoinCode { code, title, advice }
+pub(super) const fn page(code: &'static str, title: &'static str, advice: &'static str) -> LocalCode {
+    LocalCode { code, title, advice }
 }
 
 /// All of them. Append only: the codes are a contract.
-pub const JOIN_CODES: &[JoinCode] = &[
+pub const JOIN_CODES: &[LocalCode] = &[
     page(
         "join_unreachable",
         "The node that was named does not answer",

@@ -8,6 +8,7 @@
 mod authority;
 mod commands;
 mod event;
+mod fault_codes;
 #[cfg(feature = "http")]
 pub mod http;
 mod join_codes;
@@ -24,7 +25,8 @@ pub use commands::{
     RetireAuthority, RevokeJoinToken, SetAutopilot, SetNodeStanding, UpdateNode,
 };
 pub use event::Event;
-pub use join_codes::{JOIN_CODES, JoinCode};
+pub use fault_codes::FAULT_CODES;
+pub use join_codes::{JOIN_CODES, LocalCode};
 pub use node::{
     MAX_ADDRESS_BYTES, MAX_NAME_CHARS, MAX_NODES, MAX_VERSION_BYTES, NodeInfo, NodeRecord, Nodes, Standing,
 };
