@@ -36,6 +36,10 @@ use crate::workers::{self, Workers};
 /// What is left when the node is closed (a stuck name lookup, say) is not waited for any longer than this.
 const LEFTOVERS: Duration = Duration::from_secs(1);
 
+/// How long closing the log and the state may take. What is not written by then is replayed from the log at the next start:
+/// a node that cannot stop is worse.
+const CLOSING: Duration = Duration::from_secs(20);
+
 /// How long saying goodbye to the other nodes may take.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -105,7 +109,13 @@ async fn serve(config: Config, data: &Path) -> Result<Ending> {
     // What it does is done again at the next start.
     steward.abort();
     let _ = steward.await;
-    node.replica.close().await;
+    if tokio::time::timeout(CLOSING, node.replica.close()).await.is_err() {
+        tracing::error!(
+            "the state was not closed in time: this process ends without, and the next start replays the log"
+        );
+        // Whoever drops the state waits for its files: the end of the process does not.
+        std::mem::forget(node);
+    }
     tracing::info!("ended");
     ended
 }

@@ -38,7 +38,7 @@ pub use fjall::FjallEngine;
 pub use home::MemoryDisk;
 pub use key::{Key, Scope};
 pub use memory::MemoryEngine;
-pub use read::{Read, ReadBytes};
+pub use read::{Read, ReadBytes, Stored};
 pub use rebuild::Rebuilt;
 pub use scrub::ScrubReport;
 #[cfg(feature = "sled")]

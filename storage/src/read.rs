@@ -1,5 +1,7 @@
 //! Typed reading, the same over a view of the store and over a transaction.
 
+use std::marker::PhantomData;
+
 use crate::codec::Value;
 use crate::engine::{Direction, KeyRange, Raw, Scan};
 use crate::fault::Fault;
@@ -16,6 +18,27 @@ pub trait ReadBytes {
     fn scan_bytes<'a>(&'a self, range: KeyRange, direction: Direction) -> Scan<'a>;
 }
 
+/// A record as it is stored: whoever made something of the same bytes before need not decode them again.
+pub struct Stored<T: Table> {
+    bytes: Raw,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: Table> Stored<T> {
+    /// The version and the encoded value.
+    pub fn bytes(&self) -> &Raw {
+        &self.bytes
+    }
+
+    /// The value.
+    ///
+    /// # Errors
+    /// When the bytes are none that this program can have written.
+    pub fn value(&self) -> Result<T::Value, Fault> {
+        T::Value::decode(&self.bytes)
+    }
+}
+
 /// Typed reads in the reader's scope. Implemented by whatever reads bytes: take `&impl Read`.
 pub trait Read: ReadBytes {
     /// One record.
@@ -24,6 +47,12 @@ pub trait Read: ReadBytes {
             Some(bytes) => T::Value::decode(&bytes).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// One record, not decoded yet.
+    fn stored<T: Table>(&self, key: &T::Key) -> Result<Option<Stored<T>>, Fault> {
+        let bytes = self.get_bytes(&table_key::<T>(self.scope(), key)?)?;
+        Ok(bytes.map(|bytes| Stored { bytes, of: PhantomData }))
     }
 
     /// Whether a record is there.

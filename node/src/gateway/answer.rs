@@ -12,6 +12,7 @@ use super::call::Call;
 use super::conditional::{body_tag, tagged};
 use super::idempotency::REPLAYED;
 use super::problem::Problem;
+use super::rendered::Shown;
 
 /// The applied index that an answer reflects.
 pub const INDEX: HeaderName = HeaderName::from_static("shopnode-index");
@@ -98,11 +99,31 @@ impl<T: Serialize> Seen<T> {
     /// # Errors
     /// As [`Seen::answer`].
     pub fn answer_public(&self, call: &Call) -> Result<Response, Problem> {
-        let body = to_json(&self.value)?;
-        let tag = body_tag(&body);
+        let shown = Shown::of(&self.value)?;
+        Seen { value: shown, index: self.index }.answer_shown(call)
+    }
+}
+
+impl Seen<Shown> {
+    /// As [`Seen::answer_public`], of what was written before.
+    ///
+    /// # Errors
+    /// As [`Seen::answer`].
+    pub fn answer_shown(self, call: &Call) -> Result<Response, Problem> {
+        let Shown { body, tag } = self.value;
         let mut response = respond(StatusCode::OK, body, Some(self.index));
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         tagged(response, &tag, &call.headers)
+    }
+}
+
+impl Shown {
+    /// # Errors
+    /// `internal` when the value cannot be written.
+    pub fn of(value: &impl Serialize) -> Result<Shown, Problem> {
+        let body = to_json(value)?;
+        let tag = body_tag(&body);
+        Ok(Shown { body: body.into(), tag })
     }
 }
 
@@ -145,8 +166,8 @@ fn to_json(value: &impl Serialize) -> Result<Vec<u8>, Problem> {
     })
 }
 
-fn respond(status: StatusCode, body: Vec<u8>, index: Option<u64>) -> Response {
-    let mut response = Response::new(Body::from(body));
+fn respond(status: StatusCode, body: impl Into<Body>, index: Option<u64>) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -19,6 +19,7 @@ use super::call::STORE;
 use super::idempotency::InFlight;
 use super::problem::Problem;
 use super::rate_limit::RateLimits;
+use super::rendered::Rendered;
 use crate::api::{Jobs, SigningSecretsOf};
 use crate::auth::{Keys, Known};
 use crate::backup::Keeper;
@@ -171,6 +172,7 @@ pub struct Shared {
     pub elsewhere: Arc<Balance>,
     pub in_flight: Arc<InFlight>,
     pub jobs: Jobs,
+    pub rendered: Rendered,
     pub reads: Arc<Semaphore>,
     /// Requests served at once.
     pub admission: Arc<Semaphore>,
@@ -189,6 +191,7 @@ impl App {
             elsewhere,
             in_flight: Arc::new(InFlight::default()),
             jobs: Jobs::default(),
+            rendered: Rendered::default(),
             reads: Arc::new(Semaphore::new(READS_AT_ONCE)),
             admission,
         }))

@@ -1,5 +1,6 @@
 //! One authorized request, as a handler sees it: whose it is, what it demands, and how to read and submit.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::FromRequestParts;
@@ -23,9 +24,13 @@ use crate::telemetry::current_trace;
 /// The store that requests are for: 1 until there are more.
 pub const STORE: Scope = Scope(1);
 
-/// An authorized request.
+/// An authorized request. Clones are the same.
 #[derive(Debug, Clone)]
-pub struct Call {
+pub struct Call(Arc<Authorized>);
+
+/// What is known of it.
+#[derive(Debug)]
+pub struct Authorized {
     pub app: App,
     pub principal: Principal,
     pub request: RequestId,
@@ -38,6 +43,19 @@ pub struct Call {
     pub(super) consistency: Consistency,
     pub(super) min_index: Option<u64>,
     pub(super) key: Option<String>,
+}
+
+impl From<Authorized> for Call {
+    fn from(authorized: Authorized) -> Self {
+        Call(Arc::new(authorized))
+    }
+}
+
+impl std::ops::Deref for Call {
+    type Target = Authorized;
+    fn deref(&self) -> &Authorized {
+        &self.0
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Call {

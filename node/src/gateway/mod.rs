@@ -26,6 +26,7 @@ mod problem;
 mod query;
 mod rate_limit;
 mod read;
+mod rendered;
 mod route;
 mod serve;
 
@@ -50,5 +51,6 @@ pub use policy::{Access, Field, Policy};
 pub use problem::{OwnErrorBody, PROBLEM_JSON, Problem};
 pub use query::{PathId, PathIds, Query, form_pairs};
 pub use rate_limit::exchange as exchange_limits;
+pub use rendered::Shown;
 pub use route::{Routes, operations};
 pub use serve::serve;

@@ -16,7 +16,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::answer::INDEX;
 use super::app::{App, Consistency};
-use super::call::Call;
+use super::call::{Authorized, Call};
 use super::hygiene::ClientAddress;
 use super::idempotency;
 use super::limits::Deadline;
@@ -164,7 +164,7 @@ fn call(contract: &Contract, request: &Request) -> Result<Call, Problem> {
     if contract.policy.conditional {
         super::conditional::expected_revision(headers)?;
     }
-    Ok(Call {
+    Ok(Call::from(Authorized {
         app: contract.app.clone(),
         principal,
         request: arrival.id,
@@ -176,7 +176,7 @@ fn call(contract: &Contract, request: &Request) -> Result<Call, Problem> {
         consistency: consistency(headers)?.unwrap_or(contract.policy.consistency),
         min_index: min_index(headers)?,
         key,
-    })
+    }))
 }
 
 fn refuse_unknown(uri: &Uri, known: &[String]) -> Result<(), Problem> {

@@ -27,6 +27,8 @@ pub use product::{
     Content, MAX_DESCRIPTION_BYTES, MAX_IMAGES, MAX_OPTIONS, MAX_PRICES, MAX_TAGS, MAX_VARIANTS, Product,
     Products, ProductsByCategory, ProductsBySlug, ProductsByStatus, Status, Variant, VariantContent,
 };
-pub use queries::{Filter, categories, category, product, product_by_slug, products, sku};
+pub use queries::{
+    Filter, categories, category, product, product_by_slug, product_id, products, sku, stored_product,
+};
 pub use sku::{Backorder, MAX_SKU_LEN, ParseSkuError, Sku, SkuRecord, Skus};
 pub use slug::{MAX_SLUG_CHARS, ParseSlugError, Slug};

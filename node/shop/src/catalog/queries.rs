@@ -1,6 +1,6 @@
 //! Reading the catalogue. Every list runs over an index, and at most three of them.
 
-use storage::{Fault, Read, Span, Table};
+use storage::{Fault, Read, Span, Stored, Table};
 
 use crate::catalog::{
     Categories, Category, Product, Products, ProductsByCategory, ProductsBySlug, ProductsByStatus, Sku,
@@ -46,6 +46,16 @@ impl Filter {
 /// A product by id.
 pub fn product(read: &impl Read, id: ProductId) -> Result<Option<Product>, Fault> {
     read.get::<Products>(&id)
+}
+
+/// A product as it is stored, for who has shown the same bytes before.
+pub fn stored_product(read: &impl Read, id: ProductId) -> Result<Option<Stored<Products>>, Fault> {
+    read.stored::<Products>(&id)
+}
+
+/// The product that has a slug.
+pub fn product_id(read: &impl Read, slug: &Slug) -> Result<Option<ProductId>, Fault> {
+    read.get::<ProductsBySlug>(slug)
 }
 
 /// A product by slug.

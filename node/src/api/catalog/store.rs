@@ -2,12 +2,13 @@
 
 use axum::response::Response;
 use shop::catalog::http::{CategoriesQuery, CategoryView, ProductView, StoreProductsQuery};
-use shop::catalog::{Slug, Status, categories, product, product_by_slug, products};
+use shop::catalog::{Slug, Status, categories, product_id, products, stored_product};
 use shop::http::Page;
 use shop::ids::ProductId;
 use utoipa_axum::routes;
 
-use crate::gateway::{Call, PathId, Policy, Problem, Query, Routes};
+use super::products::missing;
+use crate::gateway::{Call, PathId, Policy, Problem, Query, Routes, Shown};
 
 pub fn routes(routes: Routes) -> Routes {
     routes
@@ -38,17 +39,22 @@ async fn list_products(call: Call, Query(query): Query<StoreProductsQuery>) -> R
 )]
 async fn get_product(call: Call, PathId(name): PathId<String>) -> Result<Response, Problem> {
     let seen = call.read_records(|view| {
-        let found = match (name.parse::<ProductId>(), name.parse::<Slug>()) {
-            (Ok(id), _) => product(view, id)?.map(|product| (id, product)),
-            (_, Ok(slug)) => product_by_slug(view, &slug)?,
+        let id = match (name.parse::<ProductId>(), name.parse::<Slug>()) {
+            (Ok(id), _) => Some(id),
+            (_, Ok(slug)) => product_id(view, &slug)?,
             _ => None,
         };
-        let published = found.filter(|(_, product)| product.status == Status::Published);
-        let (id, product) = published.ok_or_else(super::products::missing)?;
-        Ok(ProductView::of(id, &product))
+        let id = id.ok_or_else(missing)?;
+        let stored = stored_product(view, id)?.ok_or_else(missing)?;
+        call.app.rendered.page(id, stored.bytes(), || {
+            let product = stored.value()?;
+            if product.status != Status::Published {
+                return Err(missing());
+            }
+            Shown::of(&ProductView::of(id, &product))
+        })
     });
-    let seen = seen.await?;
-    seen.answer_public(&call)
+    seen.await?.answer_shown(&call)
 }
 
 /// Lists the categories.
