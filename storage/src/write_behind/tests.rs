@@ -192,6 +192,19 @@ fn a_failure_beneath_is_told_to_whoever_commits_or_flushes() {
     assert_eq!(engine.get(&[1]).unwrap().as_deref(), Some(&[1][..]));
 }
 
+/// What slips in beside a close is told to be lost; nobody waits for it for ever.
+#[test]
+fn a_flush_of_what_came_after_the_close_is_refused() {
+    let (directory, beneath) = (tempfile::tempdir().unwrap(), Arc::new(MemoryEngine::new()));
+    let engine = open(&beneath, directory.path(), 1_000);
+    engine.commit(batch(&[(1, Some(1))])).unwrap();
+    engine.close().unwrap();
+    engine.flush().unwrap();
+    engine.commit(batch(&[(2, Some(2))])).unwrap();
+    assert_eq!(engine.flush().unwrap_err().code(), "storage_engine");
+    assert_eq!(all(&*beneath, Direction::Forward), [(vec![1], vec![1])]);
+}
+
 #[test]
 fn a_walk_never_misses_what_nobody_changes() {
     const STAYING: u8 = 100;

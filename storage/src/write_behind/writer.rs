@@ -89,7 +89,7 @@ impl Shared {
         loop {
             still_writing(&turn)?;
             if turn.is_stopping {
-                return Err(Fault::Engine { doing: "take more in", detail: "it is closed".to_owned() });
+                return Err(closed("take more in"));
             }
             // The thread takes the two locks one after the other, never this one within the other.
             if self.pending().young_bytes() < self.limits.most_bytes {
@@ -110,6 +110,10 @@ impl Shared {
         };
         while turn.durable < target {
             still_writing(&turn)?;
+            // Nobody would ever write it.
+            if turn.has_ended {
+                return Err(closed("make more durable"));
+            }
             turn.is_wanted = true;
             self.changed.notify_all();
             turn = self.wait(turn);
@@ -215,6 +219,10 @@ impl Drop for Ended<'_> {
         drop(turn);
         self.0.changed.notify_all();
     }
+}
+
+fn closed(doing: &'static str) -> Fault {
+    Fault::Engine { doing, detail: "it is closed".to_owned() }
 }
 
 fn still_writing(turn: &Turn) -> Result<(), Fault> {
