@@ -60,7 +60,7 @@ pub fn product_id(read: &impl Read, slug: &Slug) -> Result<Option<ProductId>, Fa
 
 /// A product by slug.
 pub fn product_by_slug(read: &impl Read, slug: &Slug) -> Result<Option<(ProductId, Product)>, Fault> {
-    match read.get::<ProductsBySlug>(slug)? {
+    match product_id(read, slug)? {
         Some(id) => Ok(product(read, id)?.map(|product| (id, product))),
         None => Ok(None),
     }
