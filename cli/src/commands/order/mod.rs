@@ -18,7 +18,7 @@ use crate::table::word_of;
 
 const ORDERS: [&str; 3] = ["admin", "v1", "orders"];
 
-/// List, show, cancel and ship orders
+/// List, show, cancel, ship and erase orders
 #[derive(Debug, clap::Subcommand)]
 pub enum Order {
     /// List orders, the newest first
@@ -53,6 +53,13 @@ pub enum Order {
         /// Its id, like ord_…
         id: OrderId,
     },
+    /// Erase who ordered and where it went; the order stays
+    ///
+    /// For guests. It cannot be undone, and what has not shipped can then not be sent to anybody.
+    Erase {
+        /// Its id, like ord_…
+        id: OrderId,
+    },
 }
 
 impl Order {
@@ -77,6 +84,11 @@ impl Order {
                 context.output.answer(&answer.body, |page: &shop::http::Page<TimelineStepView>| {
                     vec![timeline::steps(&page.data)]
                 })
+            }
+            Self::Erase { id } => {
+                let answer =
+                    context.client.post(&of(&id.to_string(), &["erase"]), &(), Payload::Nothing).await?;
+                context.ended(&answer, &format!("erased what was personal in order {id}"))
             }
         }
     }

@@ -6,7 +6,7 @@ use shop::actor::Caller;
 use shop::http::{Cursor, Page};
 use shop::ids::{FulfilmentId, OrderId};
 use shop::order::http::{FulfilmentInput, OrderView, OrdersQuery, TimelineStepView};
-use shop::order::{CancelOrder, DeliverFulfilment, queries};
+use shop::order::{CancelOrder, DeliverFulfilment, EraseOrders, queries};
 use shop::user::Scope;
 use utoipa_axum::routes;
 
@@ -21,6 +21,7 @@ pub fn routes(routes: Routes) -> Routes {
         .add(routes!(cancel), Policy::only(Scope::OrdersWrite).key_required())
         .add(routes!(fulfil), Policy::only(Scope::OrdersWrite).key_required())
         .add(routes!(deliver), Policy::only(Scope::OrdersWrite).key_required())
+        .add(routes!(erase), Policy::staff(Scope::CustomersWrite))
 }
 
 /// Lists orders.
@@ -117,4 +118,18 @@ async fn deliver(
     let done = call.carry_out(DeliverFulfilment { fulfilment }, body.fingerprint).await?;
     let (id, order) = order_of(&done)?;
     done.answer(StatusCode::OK, &OrderView::of(id, order))
+}
+
+/// Erases the personal data of an order; the order stays. For guests: of whom a customer's record is kept, that is erased
+/// with all its orders.
+#[utoipa::path(
+    post, path = "/admin/v1/orders/{id}/erase", tag = "orders", operation_id = "erase_order",
+    params(("id" = OrderId, Path)),
+    responses((status = 204, description = "Erased, now or before"))
+)]
+async fn erase(call: Call, PathId(id): PathId<OrderId>) -> Result<Response, Problem> {
+    // The command passes over orders that are not there: it is also for many at once.
+    call.read(move |view| queries::get(view, id)?.map(|_| ()).ok_or_else(missing)).await?;
+    let done = call.carry_out(EraseOrders { orders: vec![id] }, call.no_body()).await?;
+    Ok(done.no_content())
 }

@@ -73,6 +73,27 @@ async fn a_guest_sees_the_order_by_its_token_only() {
 }
 
 #[tokio::test]
+async fn staff_erase_what_is_personal_in_the_order_of_a_guest() {
+    let bench = selling().await;
+    let order = bench.call(PLACE, &["idempotency-key: a"], &invoice()).await.expect(201);
+    let path = format!("/admin/v1/orders/{}", order["id"].as_str().unwrap());
+    let erase = format!("POST {path}/erase");
+    let (_, key) = bench.client("orders:place");
+    assert_eq!(bench.call(&erase, &[&format!("authorization: Bearer {key}")], "").await.status, 403);
+    let seen = bench.admin(&format!("GET {path}"), &[], "").await.expect(200);
+    assert_eq!(seen["email"], "ada@example.com");
+
+    for _ in ["now", "and again"] {
+        assert_eq!(bench.admin(&erase, &[], "").await.status, 204);
+    }
+    let seen = bench.admin(&format!("GET {path}"), &[], "").await.expect(200);
+    assert_eq!((&seen["email"], &seen["shipping_address"]), (&Value::Null, &Value::Null));
+    assert_eq!((&seen["status"], &seen["total"]), (&order["status"], &order["total"]));
+    let elsewhere = "POST /admin/v1/orders/ord_06fzz5q2ks5j8v1mcd0p8qf1w0/erase";
+    assert_eq!(bench.admin(elsewhere, &[], "").await.verdict(), (404, "not_found".into()));
+}
+
+#[tokio::test]
 async fn a_client_sees_its_own_orders_and_staff_see_all() {
     let bench = selling().await;
     let [one, other] = [bench.client("orders:place").1, bench.client("orders:place").1]
