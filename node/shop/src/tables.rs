@@ -63,6 +63,8 @@ prefixes! {
     // payment
     PAYMENT_WORK = 0x70;
     UNMATCHED = 0x71;
+    PAYMENTS_BY_STATE = 0x72;
+    PAYMENT_STATES_INDEXED = 0x73;
     // notification
     NOTIFICATIONS = 0x78;
     NOTIFICATIONS_DUE = 0x79;

@@ -107,6 +107,8 @@ fn every_table_s_value_has_golden_bytes() {
         order::OrdersByCustomer,
         payment::PaymentWork,
         payment::UnmatchedObjects,
+        payment::PaymentsByState,
+        payment::StatesIndexed,
         notification::Notifications,
         notification::NotificationsDue,
         notification::Cursor,
