@@ -1,6 +1,6 @@
 //! Forgets what has been kept long enough: answers to repeated requests, abandoned carts, finished notifications, old
-//! events that every worker has seen. Before that it adds orders to the index of payments by state that are older than it,
-//! as long as there are any.
+//! events that every worker has seen. Before that it completes the indexes of payments by state and of notifications by
+//! status, which came later than what is in them.
 //!
 //! One sweep after another, far apart; each step is one bounded command, and apply decides by log time what goes.
 
@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use shop::broker::{self, Fence, TrimEvents, TrimReplies};
 use shop::cart::{self, TrimCarts};
 use shop::ids::CartId;
-use shop::notification::{self, TrimNotifications};
+use shop::notification::{self, IndexStatuses, TrimNotifications};
 use shop::payment::{self, IndexStates};
 use shop::{Command, Outcome, Timestamp};
 
@@ -25,13 +25,14 @@ const PAUSE: Duration = Duration::from_secs(600);
 const NOTIFICATIONS_KEPT_MILLIS: u64 = 30 * 24 * 60 * 60 * 1_000;
 /// Notifications looked at in one step.
 const NOTIFICATIONS_PER_STEP: usize = 500;
-/// Orders that are added to the index of payments by state in one step.
-const ORDERS_PER_STEP: u32 = 150;
+/// Orders, or notifications, that are added to their index in one step.
+const INDEXED_PER_STEP: u32 = 150;
 
 /// Where a sweep is.
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     PaymentStates,
+    NotificationStatuses,
     Replies { after: Option<[u8; 32]> },
     Carts { after: Option<CartId> },
     Notifications { after: u64 },
@@ -50,13 +51,22 @@ impl Retention {
         let (fence, now) = (fence.clone(), desk.now());
         Ok(match stage {
             Stage::PaymentStates => {
-                let step = Command::from(IndexStates { fence, orders: ORDERS_PER_STEP });
+                let step = Command::from(IndexStates { fence, orders: INDEXED_PER_STEP });
                 let complete = desk.read(|view| payment::queries::states_are_indexed(view)).await?;
+                if complete || !desk.knows(&step) {
+                    return Ok(Some(Stage::NotificationStatuses));
+                }
+                desk.submit(step, None).await?;
+                Some(Stage::PaymentStates)
+            }
+            Stage::NotificationStatuses => {
+                let step = Command::from(IndexStatuses { fence, notifications: INDEXED_PER_STEP });
+                let complete = desk.read(|view| notification::queries::statuses_are_indexed(view)).await?;
                 if complete || !desk.knows(&step) {
                     return Ok(Some(Stage::Replies { after: None }));
                 }
                 desk.submit(step, None).await?;
-                Some(Stage::PaymentStates)
+                Some(Stage::NotificationStatuses)
             }
             Stage::Replies { after } => {
                 let look = move |view: &storage::View<'_>| broker::queries::expired_replies(view, now, after);

@@ -112,6 +112,8 @@ fn every_table_s_value_has_golden_bytes() {
         notification::Notifications,
         notification::NotificationsDue,
         notification::Cursor,
+        notification::NotificationsByStatus,
+        notification::StatusesIndexed,
         cluster::Nodes,
         cluster::JoinTokens,
         cluster::Authorities,

@@ -1,5 +1,5 @@
 //! A shop is filled, switched off for longer than anything is kept, and filled again: one sweep takes what is old. And one
-//! adds to the index of payments by state what is older than it.
+//! adds to the indexes what is older than they are.
 
 use shop::actor::Caller;
 use shop::broker::{Events, Fence, Replies, TakeLease};
@@ -9,7 +9,7 @@ use shop::cluster::RaiseActiveVersion;
 use shop::ids::{CartId, OrderId};
 use shop::inventory::CreateLocation;
 use shop::level::{FIRST_LEVEL, LEVELS};
-use shop::notification::{Delivery, Enqueue, Item, Kind, Notifications, QUEUE as MAILS, Report};
+use shop::notification::{self, Delivery, Enqueue, Item, Kind, Notifications, QUEUE as MAILS, Report};
 use shop::order::{self, CancelOrder, LineRequest, Personal, PlaceOrder, Wanted};
 use shop::payment::{Choice, IndexProgress, PaymentsByState, Provider, State, StatesIndexed};
 use shop::{Actor, Command, Currency, Money, Outcome, Private, Timestamp};
@@ -17,7 +17,7 @@ use storage::{Read, Scope, Span};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{ORDERS_PER_STEP, Retention};
+use super::{INDEXED_PER_STEP, Retention};
 use crate::config::Config;
 use crate::peers::Condition;
 use crate::replica::Replica;
@@ -192,7 +192,7 @@ async fn orders_from_before_the_index_are_added_to_it_when_the_level_is_raised()
     };
     run(&replica, CreateProduct { content }).await;
     // More than one step takes.
-    for _ in 0..ORDERS_PER_STEP {
+    for _ in 0..INDEXED_PER_STEP {
         place(&replica).await;
     }
     let order = place(&replica).await;
@@ -203,7 +203,12 @@ async fn orders_from_before_the_index_are_added_to_it_when_the_level_is_raised()
     assert_eq!(indexed(&replica), None);
 
     let (stop, supervisor) = start(&cluster, &replica);
-    until("all are indexed", || indexed(&replica) == Some(IndexProgress::Complete)).await;
+    let mails_are_indexed = || {
+        let view = replica.store.view().in_scope(Scope(1));
+        notification::queries::statuses_are_indexed(&view).unwrap()
+    };
+    until("all are indexed", || indexed(&replica) == Some(IndexProgress::Complete) && mails_are_indexed())
+        .await;
     stop.cancel();
     supervisor.await.unwrap();
     let view = replica.store.view().in_scope(Scope(1));
