@@ -143,8 +143,10 @@ fn index(notifications: u32) -> IndexStatuses {
     IndexStatuses { fence: retention(), notifications }
 }
 
+type Entries = BTreeSet<(u8, u64)>;
+
 /// What the index has, and what it would have to have.
-fn listed(bench: &Bench) -> (BTreeSet<(u8, u64)>, BTreeSet<(u8, u64)>) {
+fn listed(bench: &Bench) -> (Entries, Entries) {
     let view = bench.view();
     let entries = view.scan(Span::<NotificationsByStatus>::all()).map(|entry| entry.unwrap().0);
     let mails = view.scan(Span::<Notifications>::all()).map(|mail| mail.unwrap());
