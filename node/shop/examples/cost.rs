@@ -24,7 +24,7 @@ use shop::inventory::{CreateLocation, SetStock};
 use shop::order::{LineRequest, Personal, PlaceOrder, Wanted};
 use shop::payment::{Choice, Provider};
 use shop::user::{Address, CreateCustomer};
-use shop::{Command, Currency, Money, Outcome, Private};
+use shop::{Command, Currency, LEVELS, Money, Outcome, Private};
 use storage::{Batch, Direction, Engine, Fault, KeyRange, MemoryEngine, Raw, Scan, SledEngine, Store};
 
 const SKUS: u64 = 2_000;
@@ -164,7 +164,7 @@ impl Log {
         let mut seed = [0; 16];
         seed[..8].copy_from_slice(&self.index.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
         let now_ms = BEGIN_MILLIS + self.index;
-        let info = EntryInfo { index: self.index, now_ms, seed, active_version: 1 };
+        let info = EntryInfo { index: self.index, now_ms, seed, active_version: LEVELS.most };
         Ok((info, envelope.encode()?))
     }
 }

@@ -63,10 +63,14 @@ prefixes! {
     // payment
     PAYMENT_WORK = 0x70;
     UNMATCHED = 0x71;
+    PAYMENTS_BY_STATE = 0x72;
+    PAYMENT_STATES_INDEXED = 0x73;
     // notification
     NOTIFICATIONS = 0x78;
     NOTIFICATIONS_DUE = 0x79;
     NOTIFICATION_CURSOR = 0x7a;
+    NOTIFICATIONS_BY_STATUS = 0x7e;
+    NOTIFICATION_STATUSES_INDEXED = 0x7f;
     // cluster
     NODES = 0x80;
     JOIN_TOKENS = 0x81;

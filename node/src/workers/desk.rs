@@ -81,6 +81,11 @@ impl Desk {
         self.replica.host.is_in_touch()
     }
 
+    /// Whether the cluster's active version has this command, as far as this node knows.
+    pub fn knows(&self, command: &Command) -> bool {
+        command.needs_level() <= self.replica.host.active_version()
+    }
+
     /// One bounded query of one moment's state, off the async threads.
     pub async fn read<T: Send + 'static>(
         &self,

@@ -1,5 +1,6 @@
 //! Forgets what has been kept long enough: answers to repeated requests, abandoned carts, finished notifications, old
-//! events that every worker has seen.
+//! events that every worker has seen. Before that it completes the indexes of payments by state and of notifications by
+//! status, which came later than what is in them.
 //!
 //! One sweep after another, far apart; each step is one bounded command, and apply decides by log time what goes.
 
@@ -9,8 +10,9 @@ use futures::future::BoxFuture;
 use shop::broker::{self, Fence, TrimEvents, TrimReplies};
 use shop::cart::{self, TrimCarts};
 use shop::ids::CartId;
-use shop::notification::{self, TrimNotifications};
-use shop::{Outcome, Timestamp};
+use shop::notification::{self, IndexStatuses, TrimNotifications};
+use shop::payment::{self, IndexStates};
+use shop::{Command, Outcome, Timestamp};
 
 use super::desk::{Desk, Trouble};
 use super::supervisor::{Fences, Pass, Reconciler};
@@ -23,10 +25,14 @@ const PAUSE: Duration = Duration::from_secs(600);
 const NOTIFICATIONS_KEPT_MILLIS: u64 = 30 * 24 * 60 * 60 * 1_000;
 /// Notifications looked at in one step.
 const NOTIFICATIONS_PER_STEP: usize = 500;
+/// Orders, or notifications, that are added to their index in one step.
+const INDEXED_PER_STEP: u32 = 150;
 
 /// Where a sweep is.
 #[derive(Debug, Clone, Copy)]
 enum Stage {
+    PaymentStates,
+    NotificationStatuses,
     Replies { after: Option<[u8; 32]> },
     Carts { after: Option<CartId> },
     Notifications { after: u64 },
@@ -44,6 +50,24 @@ impl Retention {
     async fn step(&self, stage: Stage, desk: &Desk, fence: &Fence) -> Result<Option<Stage>, Trouble> {
         let (fence, now) = (fence.clone(), desk.now());
         Ok(match stage {
+            Stage::PaymentStates => {
+                let step = Command::from(IndexStates { fence, orders: INDEXED_PER_STEP });
+                let complete = desk.read(|view| payment::queries::states_are_indexed(view)).await?;
+                if complete || !desk.knows(&step) {
+                    return Ok(Some(Stage::NotificationStatuses));
+                }
+                desk.submit(step, None).await?;
+                Some(Stage::PaymentStates)
+            }
+            Stage::NotificationStatuses => {
+                let step = Command::from(IndexStatuses { fence, notifications: INDEXED_PER_STEP });
+                let complete = desk.read(|view| notification::queries::statuses_are_indexed(view)).await?;
+                if complete || !desk.knows(&step) {
+                    return Ok(Some(Stage::Replies { after: None }));
+                }
+                desk.submit(step, None).await?;
+                Some(Stage::NotificationStatuses)
+            }
             Stage::Replies { after } => {
                 let look = move |view: &storage::View<'_>| broker::queries::expired_replies(view, now, after);
                 let (keys, next) = desk.read(look).await?;
@@ -94,7 +118,7 @@ impl Reconciler for Retention {
             if self.rests_until.is_some_and(|until| Instant::now() < until) {
                 return Ok(Pass::Idle);
             }
-            let stage = self.stage.unwrap_or(Stage::Replies { after: None });
+            let stage = self.stage.unwrap_or(Stage::PaymentStates);
             self.stage = self.step(stage, desk, fence).await?;
             if self.stage.is_some() {
                 return Ok(Pass::More);

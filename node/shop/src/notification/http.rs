@@ -17,7 +17,8 @@ pub struct NotificationsQuery {
     pub limit: Option<Limit>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Cursor>,
-    /// Only with this status. A page may then be short, or empty, and still have a `next_cursor`.
+    /// Only with this status. Where an upgrade to active version 4 is not finished or its index not yet complete, a page may
+    /// then be short, or empty, and still have a `next_cursor`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
 }

@@ -7,12 +7,18 @@ mod event;
 pub mod http;
 mod model;
 pub mod queries;
+mod record;
 #[cfg(test)]
 mod tests;
 
-pub use commands::{Command, Delivery, Enqueue, Item, Report, RetryNotification, TrimNotifications};
+pub use commands::{
+    Command, Delivery, Enqueue, IndexStatuses, Item, Report, RetryNotification, TrimNotifications,
+};
 pub use event::Event;
-pub use model::{Cursor, Kind, Notification, Notifications, NotificationsDue, Position, State, Status};
+pub use model::{
+    Cursor, IndexProgress, Kind, Notification, Notifications, NotificationsByStatus, NotificationsDue,
+    Position, State, Status, StatusesIndexed,
+};
 
 /// The queue whose lease the notification worker holds.
 pub const QUEUE: &str = "notifications";

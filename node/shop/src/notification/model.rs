@@ -20,6 +20,28 @@ table!(
     Cursor, NOTIFICATION_CURSOR, () => Position
 );
 
+table!(
+    /// Notifications by status, oldest first: kept from level 4 on. Each is in it once. `pending` has entries as well, for
+    /// [`NotificationsDue`] has another order, and is long when the mail server is down.
+    NotificationsByStatus, NOTIFICATIONS_BY_STATUS, (u8, u64) => Present
+);
+
+table!(
+    /// How much of that index there is. None: it was not begun.
+    StatusesIndexed, NOTIFICATION_STATUSES_INDEXED, () => IndexProgress
+);
+
+/// How far an index that came later than its records has come. Append-only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IndexProgress {
+    /// Notifications up to this one are in it, and those that were made since the index is kept.
+    UpTo(u64),
+    /// All are.
+    Complete,
+}
+
+storage::versioned!(IndexProgress, 1);
+
 /// The last event that was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position(pub u64);
@@ -88,7 +110,7 @@ impl State {
     }
 }
 
-/// What became of a mail, without when and why. Never stored.
+/// What became of a mail, without when and why. Stored in keys only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
@@ -97,4 +119,15 @@ pub enum Status {
     Pending,
     Sent,
     Failed,
+}
+
+impl Status {
+    /// Its place in keys.
+    pub const fn key(self) -> u8 {
+        match self {
+            Self::Pending => 0,
+            Self::Sent => 1,
+            Self::Failed => 2,
+        }
+    }
 }

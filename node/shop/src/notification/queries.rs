@@ -1,11 +1,14 @@
 //! What the worker and the admin ask.
 
-use storage::{Fault, Read, Span};
+use storage::{Fault, Read, Span, Table};
 
 use crate::page::{Found, MAX_LIMIT};
 use crate::time::Timestamp;
 
-use super::{Cursor, Notification, Notifications, NotificationsDue, Status};
+use super::{
+    Cursor, IndexProgress, Notification, Notifications, NotificationsByStatus, NotificationsDue, Status,
+    StatusesIndexed,
+};
 
 /// The most notifications that a piece of a list looks at.
 const MOST_LOOKED_AT: usize = 1_000;
@@ -30,22 +33,26 @@ pub fn due(read: &impl Read, now: Timestamp, limit: usize) -> Result<Vec<(u64, N
     Ok(found)
 }
 
-/// Newest first; `before` is the sequence number of the last one seen. With a status a bounded number of notifications is
-/// looked at: a piece may be short, or empty, and have more behind it.
+/// Newest first; `before` is the sequence number of the last one seen. With a status and as long as the index of statuses is
+/// not complete, a bounded number of notifications is looked at: a piece may be short, or empty, and have more behind it.
 pub fn list(
     read: &impl Read,
     status: Option<Status>,
     before: Option<u64>,
     limit: usize,
 ) -> Result<Found<(u64, Notification), u64>, Fault> {
-    let span = Span::all().reversed();
-    let span = match before {
-        Some(seq) => span.resume_after(&seq),
-        None => span,
-    };
+    if let Some(status) = status
+        && statuses_are_indexed(read)?
+    {
+        let key = |seq| (status.key(), seq);
+        let span = newest_first(Span::<NotificationsByStatus>::prefix(&status.key()), before.map(key));
+        let seqs = read.scan(span).map(|entry| entry.map(|((_, seq), _)| (seq, ())));
+        return Found::of(seqs, limit)?.try_map(|(seq, ())| load(read, seq));
+    }
+    let span = newest_first(Span::<Notifications>::all(), before);
     let limit = limit.clamp(1, MAX_LIMIT);
     let (mut items, mut last) = (Vec::new(), None);
-    for (looked_at, entry) in read.scan::<Notifications>(span).enumerate() {
+    for (looked_at, entry) in read.scan(span).enumerate() {
         let (seq, notification) = entry?;
         if looked_at == MOST_LOOKED_AT || items.len() == limit {
             return Ok(Found { items, next: last });
@@ -56,6 +63,27 @@ pub fn list(
         }
     }
     Ok(Found { items, next: None })
+}
+
+/// Whether the index of statuses has all notifications.
+pub fn statuses_are_indexed(read: &impl Read) -> Result<bool, Fault> {
+    Ok(read.get::<StatusesIndexed>(&())? == Some(IndexProgress::Complete))
+}
+
+fn newest_first<T: Table>(span: Span<T>, before: Option<T::Key>) -> Span<T> {
+    let span = span.reversed();
+    match before {
+        Some(before) => span.resume_after(&before),
+        None => span,
+    }
+}
+
+/// The notification that the index names.
+fn load(read: &impl Read, seq: u64) -> Result<(u64, Notification), Fault> {
+    let notification = read.get::<Notifications>(&seq)?;
+    notification
+        .map(|notification| (seq, notification))
+        .ok_or_else(|| Fault::corrupt("the notifications' index", format!("{seq} is not there")))
 }
 
 /// Notifications that ended before a time, oldest first, after `after`; at most `limit` records are looked at. The

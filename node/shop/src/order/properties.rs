@@ -2,7 +2,7 @@
 //!
 //! A failure prints the smallest sequence of steps that shows it; proptest keeps its seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proptest::collection::vec;
@@ -20,9 +20,10 @@ use crate::order::{
     self, CancelOrder, ExpireOrder, FulfilOrder, Hold, Order, Orders, OrdersByStatus, Status,
 };
 use crate::payment::{
-    self, CaptureMode, MarkPaid, MarkSending, Observe, OpenAttempt, PaymentStatus, PaymentWork, Provider,
-    RefundState, RefundStatus, Report, ReportAbsent, ReportNoAnswer, ReportRefused, RequestCapture,
-    RequestRefund, RequestVoid, Source, Step, next_step,
+    self, CaptureMode, IndexProgress, IndexStates, MarkPaid, MarkSending, Observe, OpenAttempt,
+    PaymentStatus, PaymentWork, PaymentsByState, Provider, RefundState, RefundStatus, Report, ReportAbsent,
+    ReportNoAnswer, ReportRefused, RequestCapture, RequestRefund, RequestVoid, Source, State, StatesIndexed,
+    Step, next_step,
 };
 use crate::testing::Bench;
 
@@ -70,6 +71,10 @@ enum Action {
     Adjust(usize, i64),
     Transfer(usize, i64),
     Wait(u64),
+    /// Finishes an upgrade to the level with the index of states; said again, it changes nothing.
+    Upgrade,
+    /// One step of filling that index.
+    Index(u32),
 }
 
 fn status() -> impl Strategy<Value = PaymentStatus> {
@@ -116,6 +121,8 @@ fn action() -> impl Strategy<Value = Action> {
         1 => (0..3usize, -5..5i64).prop_map(|(sku, by)| Action::Adjust(sku, by)),
         1 => (0..3usize, 1..5i64).prop_map(|(sku, units)| Action::Transfer(sku, units)),
         2 => prop_oneof![Just(1_000u64), Just(60_000), Just(31 * 60_000), Just(24 * 3_600_000)].prop_map(Action::Wait),
+        1 => Just(Action::Upgrade),
+        2 => (1..4u32).prop_map(Action::Index),
     ]
 }
 
@@ -168,6 +175,10 @@ impl World {
                 }
             }
             Action::Wait(millis) => self.desk.bench.pass_millis(*millis),
+            Action::Upgrade => self.desk.bench.active_version = 4,
+            Action::Index(orders) => {
+                self.run(IndexStates { fence: fence(), orders: *orders });
+            }
             Action::Set(at, on_hand) => {
                 self.run(SetStock {
                     sku: sku(SKUS[*at]),
@@ -320,6 +331,7 @@ impl World {
         }
         let indexed = view.scan(Span::<OrdersByStatus>::all()).count();
         assert_eq!(indexed, orders.len(), "an order is listed under two statuses");
+        check_states(&self.desk.bench, &orders);
     }
 }
 
@@ -424,6 +436,52 @@ fn check_queues(view: &storage::View<'_>, id: OrderId, order: &Order) {
     }
     let queued = view.contains::<PaymentWork>(&id).expect("a queue");
     assert_eq!(queued, work && order.status != Status::PendingPayment, "the work queue is wrong: {order:?}");
+}
+
+/// The index of payments by state has nothing that orders do not say; once it is complete it has all of it; the lists are
+/// the same with and without it.
+fn check_states(bench: &Bench, orders: &BTreeMap<OrderId, Order>) {
+    let view = bench.view();
+    let listed: BTreeSet<(u8, OrderId)> =
+        view.scan(Span::<PaymentsByState>::all()).map(|entry| entry.expect("an entry").0).collect();
+    let is_queued = |order: &Order, state| {
+        order.status == Status::PendingPayment && matches!(state, State::Created | State::Sending)
+    };
+    let states = |order: &Order| order.attempts.iter().map(|attempt| attempt.state).collect::<Vec<_>>();
+    let said: BTreeSet<(u8, OrderId)> = orders
+        .iter()
+        .flat_map(|(id, order)| states(order).into_iter().map(move |state| (*id, order, state)))
+        .filter(|(_, order, state)| !is_queued(order, *state))
+        .map(|(id, _, state)| (state.key(), id))
+        .collect();
+    let progress = view.get::<StatesIndexed>(&()).expect("a position");
+    match progress {
+        None if bench.active_version < 4 => assert!(listed.is_empty(), "indexed below its level"),
+        None => assert!(listed.is_subset(&said), "stale: {listed:?}, not {said:?}"),
+        Some(IndexProgress::UpTo(last)) => {
+            assert!(listed.is_subset(&said), "stale: {listed:?}, not {said:?}");
+            let up_to = |keys: &BTreeSet<(u8, OrderId)>| -> Vec<_> {
+                keys.iter().filter(|(_, id)| *id <= last).copied().collect()
+            };
+            assert_eq!(up_to(&listed), up_to(&said), "up to {last}");
+        }
+        Some(IndexProgress::Complete) => assert_eq!(listed, said),
+    }
+    let ended = [State::Captured, State::Voided, State::Canceled, State::Declined];
+    for state in State::OPEN.into_iter().chain(ended) {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let piece = payment::queries::orders_with(&view, state, after, 2).expect("a piece");
+            found.extend(piece.items.iter().map(|(id, _)| *id));
+            after = piece.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let newest_first = orders.iter().rev().filter(|(_, order)| states(order).contains(&state));
+        let expected: Vec<OrderId> = newest_first.map(|(id, _)| *id).collect();
+        assert_eq!(found, expected, "{state:?} at {progress:?}");
+    }
 }
 
 proptest::proptest! {

@@ -130,7 +130,8 @@ fn is_about(event: &Event, id: OrderId) -> bool {
     }
 }
 
-fn load(read: &impl Read, id: OrderId) -> Result<(OrderId, Order), Fault> {
+/// The order that an index names.
+pub(crate) fn load(read: &impl Read, id: OrderId) -> Result<(OrderId, Order), Fault> {
     let order = read.get::<Orders>(&id)?;
     order
         .map(|order| (id, order))

@@ -8,6 +8,7 @@ use crate::ctx::Ctx;
 use crate::ids::OrderId;
 use crate::order::model::MAX_HISTORY;
 use crate::order::{Order, Orders, OrdersByStatus, Status};
+use crate::payment::by_state::{States, relist};
 use crate::payment::{self, PaymentWork};
 use crate::rejection::{Halt, Rejection};
 use crate::tables::Present;
@@ -19,6 +20,7 @@ pub(crate) struct Draft {
     pub order: Order,
     status_before: Status,
     in_work_before: bool,
+    states_before: States,
 }
 
 impl Draft {
@@ -38,7 +40,8 @@ impl Draft {
             return Ok(None);
         };
         let (status_before, in_work_before) = (order.status, in_work(&order));
-        Ok(Some(Self { id, order, status_before, in_work_before }))
+        let states_before = States::of(&order);
+        Ok(Some(Self { id, order, status_before, in_work_before, states_before }))
     }
 
     /// Stores the order, moves its index entries, notes the command's events in its history, and checks what must hold
@@ -61,6 +64,7 @@ impl Draft {
             }
             (false, false) | (true, true) => {}
         }
+        relist(ctx, self.id, self.states_before, States::of(&self.order))?;
         ctx.tx.put::<Orders>(&self.id, &self.order)?;
         self.order.personal = None;
         Ok((self.id, self.order))
@@ -75,6 +79,7 @@ impl Draft {
     /// Stores only that a call was made or answered: no event, no new revision.
     pub(crate) fn save_quietly(self, ctx: &mut Ctx<'_, '_>) -> Result<(), Halt> {
         payment::check_invariants(&self.order)?;
+        relist(ctx, self.id, self.states_before, States::of(&self.order))?;
         ctx.tx.put::<Orders>(&self.id, &self.order)?;
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! It owns the money's state machine: what may be sent to a provider, under which key, and what its answers mean. It
 //! never calls anybody: a worker asks [`next_step`], commits [`MarkSending`], calls, and reports what it saw.
 
+pub(crate) mod by_state;
 mod call;
 mod commands;
 mod event;
@@ -22,10 +23,11 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{OrderId, PaymentId, RefundId, UnmatchedId};
 use crate::order::Order;
 
+pub use by_state::{IndexProgress, PaymentsByState, StatesIndexed};
 pub use call::{Call, Operation};
 pub use commands::{
-    Command, MarkPaid, MarkSending, Observe, OpenAttempt, ReportAbsent, ReportNoAnswer, ReportRefused,
-    RequestCapture, RequestRefund, RequestVoid, ResolveUnmatched,
+    Command, IndexStates, MarkPaid, MarkSending, Observe, OpenAttempt, ReportAbsent, ReportNoAnswer,
+    ReportRefused, RequestCapture, RequestRefund, RequestVoid, ResolveUnmatched,
 };
 pub use event::Event;
 pub use model::{

@@ -60,7 +60,7 @@ pub enum CaptureMode {
     Manual,
 }
 
-/// Where an attempt stands. Append-only.
+/// Where an attempt stands. Append-only: its position is part of keys.
 ///
 /// `created → sending → requires_action | authorized | captured | declined | unknown`;
 /// `authorized → capturing → captured`, `authorized → voiding → voided`; `unknown →` whatever is observed;
@@ -99,6 +99,24 @@ impl State {
     /// Whether nothing more is expected. Money that comes nevertheless is still recorded.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Captured | Self::Voided | Self::Canceled | Self::Declined)
+    }
+
+    /// Its place in keys.
+    pub const fn key(self) -> u8 {
+        match self {
+            Self::Created => 0,
+            Self::Sending => 1,
+            Self::RequiresAction => 2,
+            Self::Authorized => 3,
+            Self::Capturing => 4,
+            Self::Captured => 5,
+            Self::Voiding => 6,
+            Self::Voided => 7,
+            Self::Canceling => 8,
+            Self::Canceled => 9,
+            Self::Declined => 10,
+            Self::Unknown => 11,
+        }
     }
 
     pub const fn as_str(self) -> &'static str {

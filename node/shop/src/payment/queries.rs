@@ -1,10 +1,12 @@
 //! Reading payments: work for the workers, attempts and refunds by id, what is unmatched.
 
-use storage::{Fault, Read, Span};
+use storage::{Fault, Read, Span, Table};
 
 use crate::ids::{OrderId, PaymentId, RefundId, UnmatchedId};
-use crate::order::{Order, Orders};
+use crate::order::queries::load;
+use crate::order::{Order, Orders, OrdersByStatus, Status};
 use crate::page::Found;
+use crate::payment::by_state::{self, IndexProgress, PaymentsByState, StatesIndexed};
 use crate::payment::{Attempt, PaymentWork, Refund, State, Unmatched, UnmatchedObjects};
 
 /// The order of a payment, if it has such an attempt.
@@ -25,20 +27,65 @@ pub fn refund(order: &Order, id: RefundId) -> Option<&Refund> {
 /// The most orders that one piece of a list by state looks at.
 pub const MOST_LOOKED_AT: usize = 1_000;
 
-/// Orders with an attempt in this state, the newest first. There is no index of states: a piece looks at
-/// [`MOST_LOOKED_AT`] orders at most, so it may be short, or empty, and have more behind it all the same.
+/// Orders with an attempt in this state, the newest first: by the index of states, together with the index of orders that
+/// are pending payment for the two states in which these are not listed. A piece looks at [`MOST_LOOKED_AT`] orders at most,
+/// so for these two, and for all until the index is complete, it may be short, or empty, and have more behind it all the same.
 pub fn orders_with(
     read: &impl Read,
     state: State,
     after: Option<OrderId>,
     limit: usize,
 ) -> Result<Found<(OrderId, Order), OrderId>, Fault> {
-    let mut span = Span::<Orders>::all().reversed();
-    if let Some(after) = after {
-        span = span.resume_after(&after);
+    if !states_are_indexed(read)? {
+        return pick(read.scan(newest_first(Span::<Orders>::all(), after)), state, limit);
     }
+    let key = |id| (state.key(), id);
+    let listed = newest_first(Span::<PaymentsByState>::prefix(&state.key()), after.map(key));
+    let listed = read.scan(listed).map(|entry| entry.map(|((_, id), _)| id));
+    let status = Status::PendingPayment;
+    if !by_state::is_pending(status, state) {
+        return pick(listed.map(|id| load(read, id?)), state, limit);
+    }
+    let key = |id| (status.key(), id);
+    let pending = newest_first(Span::<OrdersByStatus>::prefix(&status.key()), after.map(key));
+    let pending = read.scan(pending).map(|entry| entry.map(|((_, id), _)| id));
+    pick(merge(listed, pending).map(|id| load(read, id?)), state, limit)
+}
+
+/// Whether the index of states has all orders.
+pub fn states_are_indexed(read: &impl Read) -> Result<bool, Fault> {
+    Ok(read.get::<StatesIndexed>(&())? == Some(IndexProgress::Complete))
+}
+
+fn newest_first<T: Table>(span: Span<T>, after: Option<T::Key>) -> Span<T> {
+    let span = span.reversed();
+    match after {
+        Some(after) => span.resume_after(&after),
+        None => span,
+    }
+}
+
+/// Two lists of orders as one, the newest first like both of them.
+fn merge(
+    one: impl Iterator<Item = Result<OrderId, Fault>>,
+    other: impl Iterator<Item = Result<OrderId, Fault>>,
+) -> impl Iterator<Item = Result<OrderId, Fault>> {
+    let (mut one, mut other) = (one.peekable(), other.peekable());
+    std::iter::from_fn(move || match (one.peek(), other.peek()) {
+        (Some(Ok(first)), Some(Ok(second))) if first < second => other.next(),
+        (Some(_), _) => one.next(),
+        (None, _) => other.next(),
+    })
+}
+
+/// Those of some orders that have an attempt in this state.
+fn pick(
+    orders: impl Iterator<Item = Result<(OrderId, Order), Fault>>,
+    state: State,
+    limit: usize,
+) -> Result<Found<(OrderId, Order), OrderId>, Fault> {
     let (mut items, mut last) = (Vec::new(), None);
-    for (looked_at, record) in read.scan(span).enumerate() {
+    for (looked_at, record) in orders.enumerate() {
         let (id, order) = record?;
         if looked_at == MOST_LOOKED_AT || items.len() == limit {
             return Ok(Found { items, next: last });

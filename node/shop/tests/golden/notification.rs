@@ -2,8 +2,8 @@ use shop::Timestamp;
 use shop::broker::Fence;
 use shop::ids::OrderId;
 use shop::notification::{
-    Command, Delivery, Enqueue, Event, Item, Kind, Notification, Position, Report, RetryNotification, State,
-    TrimNotifications,
+    Command, Delivery, Enqueue, Event, IndexProgress, IndexStatuses, Item, Kind, Notification, Position,
+    Report, RetryNotification, State, TrimNotifications,
 };
 
 use crate::{check, command, event, part, sixteen, value};
@@ -41,6 +41,7 @@ fn notification() {
         command(Report { fence: fence(), results }),
         command(TrimNotifications { fence: fence(), seqs: vec![SEQ, 1], ended_before: AT }),
         command(RetryNotification { seq: SEQ }),
+        command(IndexStatuses { fence: fence(), notifications: 300 }),
         event(told(Event::Sent { order: ORDER, kind: Kind::Confirmed, seq: SEQ })),
         event(told(Event::Failed { order: ORDER, kind: Kind::Refunded(2), seq: SEQ, reason: reason() })),
         event(told(Event::Retried { order: ORDER, kind: Kind::Shipped(3), seq: SEQ })),
@@ -54,6 +55,8 @@ fn notification() {
         value("Notification sent", &notification(State::Sent { at: AT })),
         value("Notification failed", &notification(State::Failed { at: AT, reason: reason() })),
         value("Position", &Position(SEQ)),
+        value("IndexProgress up_to", &IndexProgress::UpTo(SEQ)),
+        value("IndexProgress complete", &IndexProgress::Complete),
     ];
     check("notification", Command::NAMES, golden);
 }

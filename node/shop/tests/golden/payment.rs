@@ -3,11 +3,11 @@ use shop::broker::Fence;
 use shop::ids::{OrderId, PaymentId, RefundId, UnmatchedId};
 use shop::order::{Hold, Status};
 use shop::payment::{
-    Answer, Attempt, Call, CaptureMode, Choice, Command, Event, Intent, MarkPaid, MarkSending, Mismatch,
-    NextAction, Observe, OpenAttempt, Operation, Outcome, PaymentReport, PaymentStatus, Provider, Refund,
-    RefundCause, RefundReport, RefundState, RefundStatus, Report, ReportAbsent, ReportNoAnswer,
-    ReportRefused, RequestCapture, RequestRefund, RequestVoid, ResolveUnmatched, Sent, Source, State,
-    Unmatched,
+    Answer, Attempt, Call, CaptureMode, Choice, Command, Event, IndexProgress, IndexStates, Intent, MarkPaid,
+    MarkSending, Mismatch, NextAction, Observe, OpenAttempt, Operation, Outcome, PaymentReport,
+    PaymentStatus, Provider, Refund, RefundCause, RefundReport, RefundState, RefundStatus, Report,
+    ReportAbsent, ReportNoAnswer, ReportRefused, RequestCapture, RequestRefund, RequestVoid,
+    ResolveUnmatched, Sent, Source, State, Unmatched,
 };
 use shop::{Currency, Money, Private, Timestamp};
 
@@ -147,6 +147,7 @@ fn payments() {
         command(ReportNoAnswer { fence: fence(), call: call(Operation::Authorize) }),
         command(ReportRefused { fence: fence(), call: call(Operation::Capture), code: "refused".into() }),
         command(ReportAbsent { fence: fence(), call: call(Operation::Cancel) }),
+        command(IndexStates { fence: fence(), orders: 150 }),
         part(
             "observe a refund",
             &shop::Command::from(observe(Source::Poll, refund_report(RefundStatus::Failed))),
@@ -158,6 +159,8 @@ fn payments() {
         part("outcome quarantined", &answer(Outcome::Quarantined(UnmatchedId(sixteen(2))))),
         part("refund", &refund()),
         value("Unmatched", &unmatched),
+        value("IndexProgress up_to", &IndexProgress::UpTo(ORDER)),
+        value("IndexProgress complete", &IndexProgress::Complete),
         part("providers", &[Provider::Sandbox, Provider::Stripe, Provider::Manual]),
         part("captures", &[CaptureMode::Automatic, CaptureMode::Manual]),
         part("intents", &[Intent::Capture(-1), Intent::Void]),

@@ -10,6 +10,7 @@
 mod money;
 mod retry;
 mod script;
+mod states;
 mod upgrade;
 
 use std::collections::BTreeSet;
@@ -34,7 +35,8 @@ struct Entry {
 type Script = fn() -> Vec<Entry>;
 
 /// The logs: their files, and what was played to record them.
-const LOGS: [(&str, Script); 3] = [("log", script::play), ("log2", upgrade::play), ("log3", retry::play)];
+const LOGS: [(&str, Script); 4] =
+    [("log", script::play), ("log2", upgrade::play), ("log3", retry::play), ("log_states", states::play)];
 
 /// A shop in memory that applies entries in runs of a given length, as a node does after a restart.
 struct Replay {

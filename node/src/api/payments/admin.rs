@@ -35,7 +35,8 @@ pub fn routes(routes: Routes) -> Routes {
 pub struct PaymentsQuery {
     pub limit: Option<Limit>,
     pub cursor: Option<Cursor>,
-    /// Only with this status. A page may then be short, or empty, and still have a `next_cursor`.
+    /// Only with this status. A page may then be short, or empty, and still have a `next_cursor`: with `created` and
+    /// `sending`, and with all of them where an upgrade to active version 4 is not finished or its index not yet complete.
     pub status: Option<State>,
 }
 

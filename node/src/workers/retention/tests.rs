@@ -1,15 +1,23 @@
-//! A shop is filled, switched off for longer than anything is kept, and filled again: one sweep takes what is old.
+//! A shop is filled, switched off for longer than anything is kept, and filled again: one sweep takes what is old. And one
+//! adds to the indexes what is older than they are.
 
+use shop::actor::Caller;
 use shop::broker::{Events, Fence, Replies, TakeLease};
 use shop::cart::{self, Carts, CreateCart};
-use shop::catalog::CreateCategory;
+use shop::catalog::{Backorder, Content, CreateCategory, CreateProduct, Status, VariantContent};
+use shop::cluster::RaiseActiveVersion;
 use shop::ids::{CartId, OrderId};
-use shop::notification::{Delivery, Enqueue, Item, Kind, Notifications, QUEUE as MAILS, Report};
-use shop::{Actor, Command, Currency, Outcome, Timestamp};
+use shop::inventory::CreateLocation;
+use shop::level::{FIRST_LEVEL, LEVELS};
+use shop::notification::{self, Delivery, Enqueue, Item, Kind, Notifications, QUEUE as MAILS, Report};
+use shop::order::{self, CancelOrder, LineRequest, Personal, PlaceOrder, Wanted};
+use shop::payment::{Choice, IndexProgress, PaymentsByState, Provider, State, StatesIndexed};
+use shop::{Actor, Command, Currency, Money, Outcome, Private, Timestamp};
 use storage::{Read, Scope, Span};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::Retention;
+use super::{INDEXED_PER_STEP, Retention};
 use crate::config::Config;
 use crate::peers::Condition;
 use crate::replica::Replica;
@@ -45,6 +53,11 @@ fn kept(replica: &Replica) -> Kept {
     }
 }
 
+/// How far the index of payments by state has come.
+fn indexed(replica: &Replica) -> Option<IndexProgress> {
+    replica.store.view().in_scope(Scope(1)).get::<StatesIndexed>(&()).unwrap()
+}
+
 async fn run(replica: &Replica, command: impl Into<Command>) -> Outcome {
     replica.proposer.run(Actor::System, command.into()).await.unwrap().result.unwrap()
 }
@@ -74,6 +87,21 @@ async fn make_mails(replica: &Replica, seqs: &[u64]) {
     run(replica, Report { fence: fence(), results }).await;
 }
 
+/// Lets the worker of the one node begin.
+fn start(cluster: &Cluster, replica: &Replica) -> (CancellationToken, JoinHandle<()>) {
+    let metrics = Metrics::new().unwrap();
+    replica.peers.tell(|| Condition { works: true, ..Condition::starting() });
+    let stop = CancellationToken::new();
+    let supervisor = Supervisor {
+        desk: Desk::new(replica.clone(), cluster.clock(1), metrics, Config::default().workers),
+        node: 1,
+        applied: replica.host.applied(),
+        present: replica.peers.watch(),
+        stop: stop.clone(),
+    };
+    (stop, tokio::spawn(supervisor.run(Box::<Retention>::default())))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_old_goes_and_what_is_not_stays() {
     let mut cluster = Cluster::over_quic(1).await;
@@ -96,17 +124,7 @@ async fn what_is_old_goes_and_what_is_not_stays() {
     assert!(filled.replies.len() > before.replies.len() && before.replies.len() > 3, "{filled:?}");
     assert_eq!((filled.carts.len(), filled.notifications.len()), (2, 4));
 
-    let metrics = Metrics::new().unwrap();
-    replica.peers.tell(|| Condition { works: true, ..Condition::starting() });
-    let stop = CancellationToken::new();
-    let supervisor = Supervisor {
-        desk: Desk::new(replica.clone(), cluster.clock(1), metrics, Config::default().workers),
-        node: 1,
-        applied: replica.host.applied(),
-        present: replica.peers.watch(),
-        stop: stop.clone(),
-    };
-    let supervisor = tokio::spawn(supervisor.run(Box::<Retention>::default()));
+    let (stop, supervisor) = start(&cluster, &replica);
     // Events go last. What the mails' being sent told has a batch of its own behind the second and the fourth.
     let is_young = |seq: &u64| *seq >= third;
     until("old events stay", || kept(&replica).events.iter().all(is_young)).await;
@@ -121,6 +139,82 @@ async fn what_is_old_goes_and_what_is_not_stays() {
         events: filled.events.into_iter().filter(is_young).collect(),
     };
     assert_eq!(kept(&replica), young);
+    // Below its level no index is begun, and the sweep goes on all the same.
+    assert_eq!(indexed(&replica), None);
+    drop(replica);
+    cluster.close().await;
+}
+
+/// An order that waits for its payment by card.
+async fn place(replica: &Replica) -> OrderId {
+    let line = LineRequest { sku: "TEA-1".parse().unwrap(), quantity: 1 };
+    let place = PlaceOrder {
+        wanted: Wanted::Lines { currency: Currency::EUR, lines: vec![line] },
+        owner: None,
+        customer: None,
+        personal: Private(Personal {
+            email: "ada@example.com".into(),
+            shipping_address: None,
+            billing_address: None,
+        }),
+        expected_total: None,
+        payment: Some(Choice { provider: Provider::Sandbox, method: "card_ok".into(), capture: None }),
+    };
+    match run(replica, place).await {
+        Outcome::Order(order::Outcome::Order(id, _)) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_from_before_the_index_are_added_to_it_when_the_level_is_raised() {
+    let cluster = Cluster::over_quic(1).await;
+    let replica = cluster.replica(1).clone();
+    run(&replica, CreateLocation { name: "Main".into() }).await;
+    let variant = VariantContent {
+        sku: "TEA-1".parse().unwrap(),
+        options: Vec::new(),
+        prices: vec![Money::new(999, Currency::EUR)],
+        backorder: Backorder::Allow,
+    };
+    let content = Content {
+        title: "Tea".into(),
+        slug: "tea".parse().unwrap(),
+        description: String::new(),
+        status: Status::Published,
+        category: None,
+        category_title: None,
+        vendor: None,
+        tags: Vec::new(),
+        options: Vec::new(),
+        variants: vec![variant],
+        images: Vec::new(),
+    };
+    run(&replica, CreateProduct { content }).await;
+    // More than one step takes.
+    for _ in 0..INDEXED_PER_STEP {
+        place(&replica).await;
+    }
+    let order = place(&replica).await;
+    run(&replica, CancelOrder { order, caller: Caller::Staff }).await;
+    for to in FIRST_LEVEL + 1..=LEVELS.most {
+        run(&replica, RaiseActiveVersion { to, program: "0.4.0".into() }).await;
+    }
+    assert_eq!(indexed(&replica), None);
+
+    let (stop, supervisor) = start(&cluster, &replica);
+    let mails_are_indexed = || {
+        let view = replica.store.view().in_scope(Scope(1));
+        notification::queries::statuses_are_indexed(&view).unwrap()
+    };
+    until("all are indexed", || indexed(&replica) == Some(IndexProgress::Complete) && mails_are_indexed())
+        .await;
+    stop.cancel();
+    supervisor.await.unwrap();
+    let view = replica.store.view().in_scope(Scope(1));
+    let listed: Vec<_> = view.scan::<PaymentsByState>(Span::all()).map(|entry| entry.unwrap().0).collect();
+    assert_eq!(listed, [(State::Canceled.key(), order)]);
+    drop(view);
     drop(replica);
     cluster.close().await;
 }

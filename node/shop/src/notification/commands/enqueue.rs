@@ -6,7 +6,7 @@ use crate::command::Execute;
 use crate::ids::OrderId;
 use crate::notification::model::Position;
 use crate::tables::Present;
-use crate::notification::{Cursor, Kind, Notification, Notifications, NotificationsDue, State};
+use crate::notification::{Cursor, Kind, Notification, NotificationsDue, State, record};
 use crate::{Ctx, Halt, Outcome};
 
 /// Turns events into notifications and moves the cursor past them, at once: an event is looked at exactly once.
@@ -39,7 +39,7 @@ impl Execute for Enqueue {
                 tries: 0,
                 state: State::Pending { next_at: ctx.now },
             };
-            ctx.tx.put::<Notifications>(&item.seq, &notification)?;
+            record::store(ctx, item.seq, None, &notification)?;
             ctx.tx.put::<NotificationsDue>(&(ctx.now, item.seq), &Present)?;
         }
         if self.up_to > done {

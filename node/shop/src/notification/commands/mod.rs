@@ -4,6 +4,7 @@ crate::commands! {
     "report" => report::Report,
     "trim" => trim::TrimNotifications,
     "retry" => retry::RetryNotification since 3,
+    "index_statuses" => index_statuses::IndexStatuses since 4,
 }
 
 pub use enqueue::Item;

@@ -4,7 +4,7 @@ use storage::Read;
 use crate::broker::Fence;
 use crate::command::Execute;
 use crate::tables::Present;
-use crate::notification::{Event, Notification, Notifications, NotificationsDue, State};
+use crate::notification::{Event, Notification, Notifications, NotificationsDue, State, Status, record};
 use crate::time::Timestamp;
 use crate::{Ctx, Event as ShopEvent, Halt, Outcome};
 
@@ -40,7 +40,7 @@ impl Execute for Report {
             ctx.tx.delete::<NotificationsDue>(&(next_at, *seq))?;
             notification.tries = notification.tries.saturating_add(1);
             notification.state = self.next_state(ctx, *seq, &notification, result)?;
-            ctx.tx.put::<Notifications>(seq, &notification)?;
+            record::store(ctx, *seq, Some(Status::Pending), &notification)?;
         }
         Ok(Outcome::Done)
     }

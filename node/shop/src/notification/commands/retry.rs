@@ -3,7 +3,7 @@ use storage::Read;
 
 use crate::codes::Code;
 use crate::command::Execute;
-use crate::notification::{Event, Notifications, NotificationsDue, State};
+use crate::notification::{Event, Notifications, NotificationsDue, State, Status, record};
 use crate::rejection::Rejection;
 use crate::tables::Present;
 use crate::{Ctx, Event as ShopEvent, Halt, Outcome};
@@ -32,7 +32,7 @@ impl Execute for RetryNotification {
         }
         notification.tries = 0;
         notification.state = State::Pending { next_at: ctx.now };
-        ctx.tx.put::<Notifications>(&seq, &notification)?;
+        record::store(ctx, seq, Some(Status::Failed), &notification)?;
         ctx.tx.put::<NotificationsDue>(&(ctx.now, seq), &Present)?;
         let (order, kind) = (notification.order, notification.kind);
         ctx.emit(ShopEvent::Notification(Event::Retried { order, kind, seq }));

@@ -3,7 +3,7 @@ use storage::Read;
 
 use crate::broker::Fence;
 use crate::command::Execute;
-use crate::notification::{Notifications, State};
+use crate::notification::{Notification, Notifications, State, record};
 use crate::time::Timestamp;
 use crate::{Ctx, Halt, Outcome};
 
@@ -11,7 +11,7 @@ use crate::{Ctx, Halt, Outcome};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrimNotifications {
     pub fence: Fence,
-    /// By the event's sequence number; at most 500.
+    /// By the event's sequence number; at most 500, each with an entry in an index: as many keys as a command may change.
     pub seqs: Vec<u64>,
     pub ended_before: Timestamp,
 }
@@ -20,12 +20,11 @@ impl Execute for TrimNotifications {
     fn execute(&self, ctx: &mut Ctx<'_, '_>) -> Result<Outcome, Halt> {
         self.fence.check(ctx.tx)?;
         for seq in &self.seqs {
-            let ended = ctx.tx.get::<Notifications>(seq)?.and_then(|notification| match notification.state {
-                State::Pending { .. } => None,
-                State::Sent { at } | State::Failed { at, .. } => Some(at),
-            });
-            if ended.is_some_and(|at| at < self.ended_before) {
-                ctx.tx.delete::<Notifications>(seq)?;
+            let Some(Notification { state, .. }) = ctx.tx.get::<Notifications>(seq)? else { continue };
+            if let State::Sent { at } | State::Failed { at, .. } = state
+                && at < self.ended_before
+            {
+                record::remove(ctx, *seq, state.status())?;
             }
         }
         Ok(Outcome::Done)

@@ -8,10 +8,12 @@ use crate::codes::Code;
 use crate::command::Dedupe;
 use crate::ids::{ClientId, CustomerId};
 use crate::inventory::{CreateLocation, Levels, SetStock, queries as stock};
+use crate::level::LEVELS;
 use crate::money::{Currency, Money};
-use crate::order::testing::{Desk, lines, sku};
+use crate::order::testing::{Desk, card, lines, sku};
 use crate::order::{LineRequest, Order, Orders, OrdersByCustomer, PlaceOrder, Status, Wanted};
 use crate::outcome::Outcome;
+use crate::payment::{CaptureMode, Choice, PaymentsByState, Provider};
 use crate::rejection::Rejection;
 use crate::user::Customer;
 use storage::Read;
@@ -227,4 +229,19 @@ fn the_answer_has_nothing_personal_and_the_order_can_forget() {
     let before = desk.bench.store.digest();
     desk.bench.ok(crate::order::EraseOrders { orders: vec![id] });
     assert_eq!(desk.bench.store.digest(), before);
+}
+
+/// The list of payments by state costs what is paid by card nothing when it is placed.
+#[test]
+fn only_an_order_that_is_paid_by_hand_is_listed_by_its_payment_at_once() {
+    let mut desk = Desk::new();
+    desk.settings(|settings| settings.manual_payments = true);
+    desk.bench.active_version = LEVELS.most;
+    let listed = |desk: &Desk| desk.bench.view().scan(Span::<PaymentsByState>::all()).count();
+    desk.place(lines(&[("TEA-1", 1), ("POT-1", 1), ("CUP-1", 1)]));
+    assert_eq!(listed(&desk), 0);
+    let mut by_hand = lines(&[("TEA-1", 1)]);
+    by_hand.payment = Some(Choice { provider: Provider::Manual, ..card(CaptureMode::Manual) });
+    desk.place(by_hand);
+    assert_eq!(listed(&desk), 1);
 }

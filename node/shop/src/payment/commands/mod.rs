@@ -15,4 +15,5 @@ crate::commands! { "payment":
     "report_no_answer" => report_no_answer::ReportNoAnswer,
     "report_refused" => report_refused::ReportRefused,
     "report_absent" => report_absent::ReportAbsent,
+    "index_states" => index_states::IndexStates since 4,
 }

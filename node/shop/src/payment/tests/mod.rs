@@ -1,5 +1,6 @@
 //! What happens when payments go wrong, row by row of the API's table, and when they go right.
 
+mod by_state;
 mod cancel;
 mod deadline;
 mod late_money;
