@@ -63,7 +63,13 @@ async fn publish(admin: &Api, from: usize) -> Result<BTreeSet<u64>> {
     Ok(published)
 }
 
-/// A key that may read events and nothing else, at each node.
+/// The place of the node that leads, as another one sees it.
+async fn leader_of(admin: &Api) -> Option<usize> {
+    let cluster = admin.get("/admin/v1/cluster").await.ok()?.json();
+    usize::try_from(cluster["leader"].as_u64()?).ok()?.checked_sub(1)
+}
+
+/// A key that may read events and nothing else.
 async fn reader(admin: &Api) -> Result<String> {
     let about = json!({"name": "index", "scopes": ["events:read"]});
     let client = admin.post("/admin/v1/clients", &about).await?.expect(201)?;
@@ -79,8 +85,7 @@ async fn a_dead_consumer_s_partitions_are_taken_over_while_the_leader_dies_too()
     admin.post("/admin/v1/topics", &json!({"name": "acme", "partitions": 8})).await?.expect(201)?;
     let mut published = publish(&admin, 0).await?;
 
-    let leader = admin.get("/admin/v1/cluster").await?.expect(200)?["leader"].as_u64().context("a leader")?;
-    let leader = usize::try_from(leader)? - 1;
+    let leader = leader_of(&admin).await.context("a leader")?;
     let others: Vec<usize> = (0..3).filter(|place| *place != leader).collect();
     let key = reader(&admin).await?;
     let at = |place: usize| dev.admin_at(place).with_token(Some(&key));
@@ -101,6 +106,14 @@ async fn a_dead_consumer_s_partitions_are_taken_over_while_the_leader_dies_too()
 
     // Who heard the heartbeats so far is gone: nobody is taken for dead because of that.
     dev.kill(leader).await?;
+    let successor = wait::until("another leader", Duration::from_secs(20), || async {
+        let seen = leader_of(&admin).await?;
+        (seen != leader).then_some(seen)
+    });
+    let successor = successor.await?;
+    // What it hears from now on, it hears from the other node.
+    let follower = others.iter().find(|place| **place != successor).context("a follower")?;
+    alive.api = dev.admin_at(*follower).with_token(Some(&key));
     let epoch = &of_alive["epoch"];
     let taken_over = wait::until("the other's partitions", TAKEN_OVER_WITHIN, || async {
         tokio::time::sleep(Duration::from_secs(1)).await;
