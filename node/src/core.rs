@@ -120,6 +120,15 @@ impl Core for Node {
         enrolment::new_authority(cluster, &self.seal, &self.clock).map(|(_, command)| command)
     }
 
+    fn heartbeat<'a>(
+        &'a self,
+        group: &'a str,
+        member: &'a str,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<(), Unserved>> {
+        Box::pin(self.consumers.heartbeat(&self.replica, group, member, deadline.into()))
+    }
+
     fn order(&self, order: Order, deadline: Instant) -> BoxFuture<'_, Result<(), Refusal>> {
         Box::pin(self.membership.order(order, deadline.into()))
     }

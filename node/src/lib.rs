@@ -12,6 +12,7 @@ pub mod cli;
 pub mod clock;
 mod compaction;
 pub mod config;
+pub mod consumers;
 mod core;
 pub mod data_dir;
 pub mod dev;

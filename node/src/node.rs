@@ -12,6 +12,7 @@ use raft::NodeInfo;
 use crate::clock::SystemClock;
 use crate::compaction::{self, Compactor};
 use crate::config::Config;
+use crate::consumers::Consumers;
 use crate::data_dir::DataDir;
 use crate::enrolment::{self, Credentials, Enroller, establish};
 use crate::gateway;
@@ -45,6 +46,7 @@ pub struct Node {
     pub replica: Replica,
     pub membership: Membership,
     pub compactor: Compactor,
+    pub consumers: Consumers,
     /// The socket for the other nodes; `replica` speaks over it too.
     pub endpoint: Arc<QuicTransport>,
     pub shutdown: Shutdown,
@@ -97,6 +99,7 @@ impl Node {
             replica,
             membership,
             compactor: Compactor::default(),
+            consumers: Consumers::default(),
             endpoint,
             shutdown,
             is_removed: AtomicBool::new(false),
@@ -107,6 +110,7 @@ impl Node {
             .tell(move || told.upgrade().map_or_else(Condition::starting, |node| node.condition()));
         let compactor = node.compactor.clone();
         node.replica.peers.hear_compact(move || compactor.ask());
+        node.consumers.listen(&node.replica);
         let endpoint = node.endpoint.clone();
         node.replica.peers.tell_authority(move || enrolment::signer_of(&endpoint.identity()));
         Ok(node)

@@ -5,6 +5,7 @@ mod autopilot;
 mod backup;
 mod client;
 mod explain;
+mod group;
 mod job;
 mod leader;
 mod member;
@@ -49,6 +50,8 @@ pub enum Noun {
     #[command(subcommand)]
     Topic(topic::Topic),
     #[command(subcommand)]
+    Group(group::Group),
+    #[command(subcommand)]
     Member(member::Member),
     #[command(subcommand)]
     Node(node::Node),
@@ -86,6 +89,7 @@ impl Noun {
             Self::Token(verb) => verb.run(context).await,
             Self::Authority(verb) => verb.run(context).await,
             Self::Topic(verb) => verb.run(context).await,
+            Self::Group(verb) => verb.run(context).await,
             Self::Member(verb) => verb.run(context).await,
             Self::Node(verb) => verb.run(context).await,
             Self::Leader(verb) => verb.run(context).await,

@@ -37,6 +37,15 @@ fn stock() {
 }
 
 #[test]
+fn groups() {
+    check(
+        &["group", "reset", "erp", "orders", "--partition", "3", "--to", "0"],
+        "/admin/v1/groups/erp/offsets/reset",
+        r#"{"topic":"orders","partition":3,"seq":0}"#,
+    );
+}
+
+#[test]
 fn orders() {
     let path = |verb: &str| format!("/admin/v1/orders/{ORDER}/{verb}");
     check(&["order", "cancel", ORDER], &path("cancel"), "");

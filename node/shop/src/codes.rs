@@ -64,7 +64,7 @@ codes! {
     PaymentInProgress, "payment_in_progress", 409, "The order has a payment under way", "Wait for it, or cancel it; the detail names the attempt.";
     ProviderNotEnabled, "provider_not_enabled", 422, "This payment provider is not enabled here", "Use a provider that is enabled, or enable it in the configuration.";
     AmountExceeded, "amount_exceeded", 422, "The amount is more than can be captured or refunded", "The detail names what is left.";
-    StaleEpoch, "stale_epoch", 409, "The worker's lease is no longer the current one", "Nothing: the holder of the newer epoch does the work.";
+    StaleEpoch, "stale_epoch", 409, "A newer epoch of the lease or the group has begun", "A consumer sends a heartbeat, which tells the epoch and where to go on. A worker does nothing: the holder of the newer epoch does the work.";
     // The cluster.
     NotReady, "not_ready", 503, "This node cannot serve yet", "Retry after the seconds that Retry-After names, or use another node.";
     NoQuorum, "no_quorum", 503, "No majority of nodes can be reached: nothing was accepted", "Retry with the same key after Retry-After; if it lasts, see `shopctl status`.";

@@ -136,6 +136,14 @@ pub trait Core: Send + Sync + 'static {
     /// When it cannot be made.
     fn new_authority(&self) -> anyhow::Result<shop::cluster::AddAuthority>;
 
+    /// Lets the leader know that a member of a consumer group lives.
+    fn heartbeat<'a>(
+        &'a self,
+        group: &'a str,
+        member: &'a str,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<(), Unserved>>;
+
     /// Has an order about the cluster's members carried out by whoever leads.
     fn order(&self, order: Order, deadline: Instant) -> BoxFuture<'_, Result<(), Refusal>>;
 }

@@ -36,7 +36,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use answer::{Done, INDEX, Seen, Tagged, json, unexpected};
-pub use app::{App, Consistency, Core, Parts, SUBMIT_TIMEOUT, Unserved};
+pub use app::{App, Consistency, Core, Parts, READ_TIMEOUT, SUBMIT_TIMEOUT, Unserved};
 pub use authorize::unauthenticated;
 pub use balance::{Balance, ForPeers, serve_peers};
 pub use body::{Empty, Json, MaybeJson, Media, Raw};

@@ -46,6 +46,8 @@ pub struct Direct {
     pub refuse: Mutex<Option<Unserved>>,
     /// Whose certificates the nodes have, as they say.
     pub signers: Mutex<BTreeMap<u64, Option<[u8; 32]>>>,
+    /// The heartbeats that came, as `group/member`.
+    pub heartbeats: Mutex<Vec<String>>,
     /// Held by a test to keep commands waiting.
     pub gate: Arc<tokio::sync::RwLock<()>>,
 }
@@ -170,6 +172,23 @@ impl Core for Direct {
         Ok(shop::cluster::AddAuthority { fingerprint, certificate_der: vec![1], sealed_key: vec![2] })
     }
 
+    fn heartbeat<'a>(
+        &'a self,
+        group: &'a str,
+        member: &'a str,
+        _deadline: Instant,
+    ) -> BoxFuture<'a, Result<(), Unserved>> {
+        Box::pin(async move {
+            match *self.refuse.lock().unwrap() {
+                Some(unserved) => Err(unserved),
+                None => {
+                    self.heartbeats.lock().unwrap().push(format!("{group}/{member}"));
+                    Ok(())
+                }
+            }
+        })
+    }
+
     fn order(&self, _order: Order, _deadline: Instant) -> BoxFuture<'_, Result<(), Refusal>> {
         Box::pin(std::future::ready(Ok(())))
     }
@@ -216,6 +235,7 @@ impl Bench {
             clock,
             refuse: Mutex::new(None),
             signers: Mutex::default(),
+            heartbeats: Mutex::default(),
             gate: Arc::new(tokio::sync::RwLock::new(())),
         });
         let app = App::new(Parts {

@@ -21,3 +21,5 @@ pub const AUTHORITY: Kind = Kind(9);
 pub const CLOCK: Kind = Kind(10);
 /// A channel of commands for the leader: see [`super::courier`].
 pub const SUBMIT_MANY: Kind = Kind(11);
+/// A consumer lives: see [`super::heartbeat`].
+pub const HEARTBEAT: Kind = Kind(12);

@@ -8,6 +8,7 @@ mod clock;
 mod compact;
 mod courier;
 mod heard;
+mod heartbeat;
 mod kind;
 mod read;
 mod service;
@@ -45,6 +46,9 @@ type HearSpent = Box<dyn Fn(Bytes) + Send + Sync>;
 /// Hears that an operator wants this node's state to get new files.
 type HearCompact = Box<dyn Fn() + Send + Sync>;
 
+/// Hears that a member of a consumer group lives; whether this node leads.
+type HearHeartbeat = Box<dyn Fn(&str, &str) -> bool + Send + Sync>;
+
 /// Says which authority signed this node's certificate.
 type TellAuthority = Box<dyn Fn() -> Option<[u8; 32]> + Send + Sync>;
 
@@ -61,6 +65,7 @@ struct Shared {
     hear_spent: OnceLock<HearSpent>,
     answer_reads: OnceLock<AnswerReads>,
     hear_compact: OnceLock<HearCompact>,
+    hear_heartbeat: OnceLock<HearHeartbeat>,
     tell_authority: OnceLock<TellAuthority>,
     couriers: Couriers,
     cache: Cache,
@@ -80,6 +85,7 @@ impl Peers {
             hear_spent: OnceLock::new(),
             answer_reads: OnceLock::new(),
             hear_compact: OnceLock::new(),
+            hear_heartbeat: OnceLock::new(),
             tell_authority: OnceLock::new(),
             couriers: Couriers::default(),
             cache: Cache::default(),

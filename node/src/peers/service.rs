@@ -17,7 +17,7 @@ use tracing::{Instrument, info_span};
 use super::read::ReadQuestion;
 use super::status::Asked;
 use super::submit::{Answer, Refusal, Request};
-use super::{Shared, authority, clock, compact, courier, kind};
+use super::{Shared, authority, clock, compact, courier, heartbeat, kind};
 use crate::level;
 use crate::telemetry::adopt;
 
@@ -147,6 +147,7 @@ impl Service for NodeService {
                     Ok(Bytes::new())
                 }
                 kind::COMPACT => compact::answer(shared.hear_compact.get(), &body),
+                kind::HEARTBEAT => heartbeat::answer(shared.hear_heartbeat.get(), body),
                 kind::AUTHORITY => authority::answer(shared.tell_authority.get(), &body),
                 Kind(other) => Err(format!("this node knows no question of kind {other}")),
             }

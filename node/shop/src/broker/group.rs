@@ -36,10 +36,20 @@ pub struct Group {
 storage::versioned!(Group, 1);
 
 impl Group {
+    /// The one member that has a partition, of any topic.
+    pub fn member_of(&self, partition: u16) -> Option<&str> {
+        let place = usize::from(partition).checked_rem(self.members.len())?;
+        self.members.get(place).map(String::as_str)
+    }
+
     /// Whether a member has a partition: each one has exactly one member.
     pub fn assigns(&self, partition: u16, member: &str) -> bool {
-        let count = self.members.len();
-        count > 0 && self.members.get(usize::from(partition) % count).is_some_and(|name| name == member)
+        self.member_of(partition) == Some(member)
+    }
+
+    /// Whether it is a member.
+    pub fn has(&self, member: &str) -> bool {
+        self.members.binary_search_by(|name| name.as_str().cmp(member)).is_ok()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The shop's own figures: what waits, what is held, what is being paid.
 
-use prometheus::{Error, IntCounterVec, IntGaugeVec};
+use prometheus::{Error, IntCounter, IntCounterVec, IntGaugeVec};
 
 use super::Register;
 
@@ -10,6 +10,7 @@ pub struct ShopMetrics {
     holds: IntGaugeVec,
     payments: IntGaugeVec,
     effects: IntCounterVec,
+    consumers_lost: IntCounter,
 }
 
 impl ShopMetrics {
@@ -31,12 +32,21 @@ impl ShopMetrics {
                 "Calls of third parties, by kind and result.",
                 &["kind", "result"],
             )?,
+            consumers_lost: register.counter(
+                "consumers_lost_total",
+                "Members of consumer groups that were silent for too long: this node, as the leader, has ended their membership.",
+            )?,
         })
     }
 
     /// `group` is a worker or a consumer group of the operator's.
     pub fn queue_lag(&self, group: &str, events: u64) {
         self.queue_lag.with_label_values(&[group]).set(events as i64);
+    }
+
+    /// Counts a member of a consumer group that was silent for too long.
+    pub fn consumer_lost(&self) {
+        self.consumers_lost.inc();
     }
 
     pub fn holds(&self, state: &'static str, count: u64) {

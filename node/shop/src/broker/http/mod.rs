@@ -9,7 +9,10 @@ mod topic;
 
 pub use backup::{BackupManifest, BackupView, BackupsQuery};
 pub use event::{FeedQuery, FeedView, PublishInput, Published};
-pub use group::{GroupView, GroupsQuery, PositionView};
+pub use group::{
+    AssignedPartition, AssignmentView, CommitInput, EpochView, GroupView, GroupsQuery, HeartbeatInput,
+    JoinInput, MAX_MEMBER_TOPICS, MembershipView, PositionInput, PositionView, SESSION_SECONDS,
+};
 pub use job::{JobAccepted, JobView, JobsQuery};
 pub use settings::{SettingsInput, SettingsView, patch_settings};
 pub use topic::{TopicInput, TopicView};

@@ -4,7 +4,9 @@ mod feed;
 mod records;
 
 pub use feed::{FeedFilter, FeedPage, MAX_EXAMINED, Recorded, event_at, feed, first_seq};
-pub use records::{expired_replies, group, groups, job, jobs, lease, offsets, topic, topics};
+pub use records::{
+    assignment, expired_replies, group, groups, job, jobs, lease, members, offsets, topic, topics,
+};
 
 use storage::{Fault, Read, Span};
 

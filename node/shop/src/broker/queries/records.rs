@@ -3,7 +3,8 @@
 use storage::{Fault, Read, Span};
 
 use crate::broker::{
-    self, Group, Groups, Job, Jobs, Lease, Leases, MAX_TOPICS, Offset, Replies, Topic, Topics,
+    self, Group, Groups, Job, Jobs, Lease, Leases, MAX_GROUPS, MAX_TOPICS, Offset, Position, Replies, Topic,
+    Topics,
 };
 use crate::ids::JobId;
 use crate::page::Found;
@@ -55,6 +56,35 @@ pub fn offsets(read: &impl Read, group: &str) -> Result<Offsets, Fault> {
     let span = Span::<broker::Offsets>::prefix(&group.to_owned());
     let rows = read.scan::<broker::Offsets>(span).take(MAX_OFFSETS);
     rows.map(|row| row.map(|((_, topic, partition), offset)| ((topic, partition), offset))).collect()
+}
+
+/// All members of all groups, by group and name.
+pub fn members(read: &impl Read) -> Result<Vec<(String, String)>, Fault> {
+    let mut members = Vec::new();
+    for row in read.scan::<Groups>(Span::all()).take(MAX_GROUPS) {
+        let (name, group) = row?;
+        members.extend(group.members.into_iter().map(|member| (name.clone(), member)));
+    }
+    Ok(members)
+}
+
+/// The partitions of a topic that a member has, and how far the group is done with each: 0 where it has not committed.
+pub fn assignment(
+    read: &impl Read,
+    (name, group): (&str, &Group),
+    member: &str,
+    (topic, partitions): (&str, u16),
+) -> Result<Vec<Position>, Fault> {
+    let mut assigned = Vec::new();
+    for partition in (0..partitions).filter(|partition| group.assigns(*partition, member)) {
+        let offset = read.get::<broker::Offsets>(&(name.to_owned(), topic.to_owned(), partition))?;
+        assigned.push(Position {
+            topic: topic.to_owned(),
+            partition,
+            seq: offset.map_or(0, |offset| offset.seq),
+        });
+    }
+    Ok(assigned)
 }
 
 /// A job.
