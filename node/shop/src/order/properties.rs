@@ -444,8 +444,10 @@ fn check_states(bench: &Bench, orders: &BTreeMap<OrderId, Order>) {
     let view = bench.view();
     let listed: BTreeSet<(u8, OrderId)> =
         view.scan(Span::<PaymentsByState>::all()).map(|entry| entry.expect("an entry").0).collect();
-    let is_queued = |order: &Order, state| {
-        order.status == Status::PendingPayment && matches!(state, State::Created | State::Sending)
+    let is_queued = |order: &Order, state| match state {
+        State::Created => matches!(order.status, Status::PendingPayment | Status::Open),
+        State::Sending => order.status == Status::PendingPayment,
+        _ => false,
     };
     let states = |order: &Order| order.attempts.iter().map(|attempt| attempt.state).collect::<Vec<_>>();
     let said: BTreeSet<(u8, OrderId)> = orders

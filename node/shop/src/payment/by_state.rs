@@ -1,8 +1,9 @@
 //! The index behind the list of payments by state, kept from level 4 on.
 //!
-//! An order is listed under each state that one of its attempts is in, with one exception: while it is pending payment it
-//! is not listed under `created` and `sending`. Nearly every order is in both for its first seconds, which would cost it
-//! four changes of keys for nothing: those that are pending payment have an index already, and are few.
+//! An order is listed under each state that one of its attempts is in, unless the index of its status finds it as well:
+//! `created` is not listed while the order is pending payment, or open (it is paid by hand), nor `sending` while it is pending
+//! payment. Nearly every order is in both for its first seconds, which would cost it four changes of keys for nothing, and
+//! one of them while it is placed; those that are pending or open are the work of the day, and few.
 //!
 //! `captured` has keys although nearly every order is paid in the end. A walk through all orders would find these at once
 //! only where most are: not in a shop that sells by invoice, and not behind a flood of orders that expired. It costs one
@@ -46,9 +47,13 @@ pub enum IndexProgress {
 
 storage::versioned!(IndexProgress, 1);
 
-/// Whether an order in this status is not listed under this state, because the index of its status has it.
-pub(super) fn is_pending(status: Status, state: State) -> bool {
-    status == Status::PendingPayment && matches!(state, State::Created | State::Sending)
+/// The statuses in which an order is not listed under this state, because the index of statuses finds it.
+pub(super) const fn found_by_status(state: State) -> &'static [Status] {
+    match state {
+        State::Created => &[Status::PendingPayment, Status::Open],
+        State::Sending => &[Status::PendingPayment],
+        _ => &[],
+    }
 }
 
 /// A set of states: a bit for each, at the place of its key.
@@ -59,7 +64,7 @@ impl States {
     /// Those under which an order is listed. At most five, because only one attempt of an order is not final.
     pub(crate) fn of(order: &Order) -> Self {
         let states = order.attempts.iter().map(|attempt| attempt.state);
-        let listed = states.filter(|state| !is_pending(order.status, *state));
+        let listed = states.filter(|state| !found_by_status(*state).contains(&order.status));
         Self(listed.fold(0, |bits, state| bits | 1 << state.key()))
     }
 

@@ -4,7 +4,7 @@ use storage::{Fault, Read, Span, Table};
 
 use crate::ids::{OrderId, PaymentId, RefundId, UnmatchedId};
 use crate::order::queries::load;
-use crate::order::{Order, Orders, OrdersByStatus, Status};
+use crate::order::{Order, Orders, OrdersByStatus};
 use crate::page::Found;
 use crate::payment::by_state::{self, IndexProgress, PaymentsByState, StatesIndexed};
 use crate::payment::{Attempt, PaymentWork, Refund, State, Unmatched, UnmatchedObjects};
@@ -27,9 +27,9 @@ pub fn refund(order: &Order, id: RefundId) -> Option<&Refund> {
 /// The most orders that one piece of a list by state looks at.
 pub const MOST_LOOKED_AT: usize = 1_000;
 
-/// Orders with an attempt in this state, the newest first: by the index of states, together with the index of orders that
-/// are pending payment for the two states in which these are not listed. A piece looks at [`MOST_LOOKED_AT`] orders at most,
-/// so for these two, and for all until the index is complete, it may be short, or empty, and have more behind it all the same.
+/// Orders with an attempt in this state, the newest first: by the index of states, and for the two states in which some
+/// orders are not listed by the index of these orders' statuses too. A piece looks at [`MOST_LOOKED_AT`] orders at most, so
+/// for these two, and for all until the index is complete, it may be short, or empty, and have more behind it all the same.
 pub fn orders_with(
     read: &impl Read,
     state: State,
@@ -41,16 +41,16 @@ pub fn orders_with(
     }
     let key = |id| (state.key(), id);
     let listed = newest_first(Span::<PaymentsByState>::prefix(&state.key()), after.map(key));
-    let listed = read.scan(listed).map(|entry| entry.map(|((_, id), _)| id));
-    let status = Status::PendingPayment;
-    if !by_state::is_pending(status, state) {
-        return pick(listed.map(|id| load(read, id?)), state, limit);
+    let mut lists: Vec<Ids<'_>> = vec![Box::new(read.scan(listed).map(|entry| entry.map(|((_, id), _)| id)))];
+    for status in by_state::found_by_status(state) {
+        let key = |id| (status.key(), id);
+        let of_status = newest_first(Span::<OrdersByStatus>::prefix(&status.key()), after.map(key));
+        lists.push(Box::new(read.scan(of_status).map(|entry| entry.map(|((_, id), _)| id))));
     }
-    let key = |id| (status.key(), id);
-    let pending = newest_first(Span::<OrdersByStatus>::prefix(&status.key()), after.map(key));
-    let pending = read.scan(pending).map(|entry| entry.map(|((_, id), _)| id));
-    pick(merge(listed, pending).map(|id| load(read, id?)), state, limit)
+    pick(merge(lists).map(|id| load(read, id?)), state, limit)
 }
+
+type Ids<'a> = Box<dyn Iterator<Item = Result<OrderId, Fault>> + 'a>;
 
 /// Whether the index of states has all orders.
 pub fn states_are_indexed(read: &impl Read) -> Result<bool, Fault> {
@@ -65,16 +65,16 @@ fn newest_first<T: Table>(span: Span<T>, after: Option<T::Key>) -> Span<T> {
     }
 }
 
-/// Two lists of orders as one, the newest first like both of them.
-fn merge(
-    one: impl Iterator<Item = Result<OrderId, Fault>>,
-    other: impl Iterator<Item = Result<OrderId, Fault>>,
-) -> impl Iterator<Item = Result<OrderId, Fault>> {
-    let (mut one, mut other) = (one.peekable(), other.peekable());
-    std::iter::from_fn(move || match (one.peek(), other.peek()) {
-        (Some(Ok(first)), Some(Ok(second))) if first < second => other.next(),
-        (Some(_), _) => one.next(),
-        (None, _) => other.next(),
+/// Lists of orders as one, the newest first like all of them.
+fn merge(lists: Vec<Ids<'_>>) -> impl Iterator<Item = Result<OrderId, Fault>> {
+    let mut lists: Vec<_> = lists.into_iter().map(Iterator::peekable).collect();
+    std::iter::from_fn(move || {
+        // A fault goes first, whatever is beside it.
+        let newest = lists.iter_mut().filter_map(|list| {
+            let place = list.peek()?.as_ref().map_or((true, None), |id| (false, Some(*id)));
+            Some((place, list))
+        });
+        newest.max_by_key(|(place, _)| *place)?.1.next()
     })
 }
 

@@ -16,7 +16,6 @@ use crate::order::{
     Placed, Status, Told, totals,
 };
 use crate::outcome::Outcome;
-use crate::payment::by_state::{self, States};
 use crate::payment::{self, Choice, Provider};
 use crate::private::Private;
 use crate::rejection::{At, Halt, Rejection};
@@ -297,7 +296,6 @@ fn store(ctx: &mut Ctx<'_, '_>, id: OrderId, order: &Order) -> Result<(), Halt> 
     if order.owner.is_some() || order.customer.is_some() {
         ctx.tx.insert::<OrdersByCustomer>(&(order.owner, order.customer, id), &Present)?;
     }
-    by_state::relist(ctx, id, States::default(), States::of(order))?;
     ctx.tx.insert::<Orders>(&id, order)?;
     Ok(())
 }
