@@ -10,12 +10,13 @@
 //! | 1 | all that programs without levels computed |
 //! | 2 | the record of who raised the active version (`Raises`) |
 //! | 3 | failed notifications can be sent again (`notification.retry`) |
+//! | 4 | text messages (`sms.*`) |
 
 /// The level of clusters that never raised theirs.
 pub const FIRST_LEVEL: u32 = 1;
 
 /// The levels that this program supports.
-pub const LEVELS: Levels = Levels { least: 1, most: 3 };
+pub const LEVELS: Levels = Levels { least: 1, most: 4 };
 
 /// A stretch of levels, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -25,7 +26,7 @@ pub struct Levels {
     #[cfg_attr(feature = "http", schema(example = 1))]
     pub least: u32,
     /// The highest.
-    #[cfg_attr(feature = "http", schema(example = 3))]
+    #[cfg_attr(feature = "http", schema(example = 4))]
     pub most: u32,
 }
 

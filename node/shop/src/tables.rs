@@ -67,6 +67,10 @@ prefixes! {
     NOTIFICATIONS = 0x78;
     NOTIFICATIONS_DUE = 0x79;
     NOTIFICATION_CURSOR = 0x7a;
+    // sms
+    SMS = 0x7b;
+    SMS_DUE = 0x7c;
+    SMS_CURSOR = 0x7d;
     // cluster
     NODES = 0x80;
     JOIN_TOKENS = 0x81;

@@ -10,6 +10,7 @@
 mod money;
 mod retry;
 mod script;
+mod sms;
 mod upgrade;
 
 use std::collections::BTreeSet;
@@ -34,7 +35,8 @@ struct Entry {
 type Script = fn() -> Vec<Entry>;
 
 /// The logs: their files, and what was played to record them.
-const LOGS: [(&str, Script); 3] = [("log", script::play), ("log2", upgrade::play), ("log3", retry::play)];
+const LOGS: [(&str, Script); 4] =
+    [("log", script::play), ("log2", upgrade::play), ("log3", retry::play), ("log4", sms::play)];
 
 /// A shop in memory that applies entries in runs of a given length, as a node does after a restart.
 struct Replay {
@@ -176,6 +178,7 @@ fn every_command_is_in_a_log() {
         shop::broker::Command::NAMES,
         shop::notification::Command::NAMES,
         shop::cluster::Command::NAMES,
+        shop::sms::Command::NAMES,
     ];
     let missing: Vec<&str> = known.concat().into_iter().filter(|name| !played.contains(name)).collect();
     assert!(missing.is_empty(), "in no log: {missing:?}: record another one with them");
