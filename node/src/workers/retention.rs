@@ -1,5 +1,5 @@
-//! Forgets what has been kept long enough: answers to repeated requests, abandoned carts, finished notifications, old
-//! events that every worker has seen.
+//! Forgets what has been kept long enough: answers to repeated requests, abandoned carts, finished notifications and text
+//! messages, old events that every worker has seen.
 //!
 //! One sweep after another, far apart; each step is one bounded command, and apply decides by log time what goes.
 
@@ -10,6 +10,7 @@ use shop::broker::{self, Fence, TrimEvents, TrimReplies};
 use shop::cart::{self, TrimCarts};
 use shop::ids::CartId;
 use shop::notification::{self, TrimNotifications};
+use shop::sms::{self, TrimMessages};
 use shop::{Outcome, Timestamp};
 
 use super::desk::{Desk, Trouble};
@@ -19,9 +20,9 @@ use super::supervisor::{Fences, Pass, Reconciler};
 const QUEUE: &str = "retention";
 /// From the end of a sweep to the beginning of the next.
 const PAUSE: Duration = Duration::from_secs(600);
-/// Notifications that ended are kept for 30 days.
+/// Notifications and text messages that ended are kept for 30 days.
 const NOTIFICATIONS_KEPT_MILLIS: u64 = 30 * 24 * 60 * 60 * 1_000;
-/// Notifications looked at in one step.
+/// So many of them are looked at in one step.
 const NOTIFICATIONS_PER_STEP: usize = 500;
 
 /// Where a sweep is.
@@ -30,6 +31,7 @@ enum Stage {
     Replies { after: Option<[u8; 32]> },
     Carts { after: Option<CartId> },
     Notifications { after: u64 },
+    Texts { after: u64 },
     Events,
 }
 
@@ -70,10 +72,21 @@ impl Retention {
                 if !seqs.is_empty() {
                     desk.submit(TrimNotifications { fence, seqs, ended_before }, None).await?;
                 }
-                Some(next.map_or(Stage::Events, |after| Stage::Notifications { after }))
+                Some(next.map_or(Stage::Texts { after: 0 }, |after| Stage::Notifications { after }))
+            }
+            Stage::Texts { after } => {
+                let ended_before: Timestamp = now.minus_millis(NOTIFICATIONS_KEPT_MILLIS);
+                let look = move |view: &storage::View<'_>| {
+                    sms::queries::ended_before(view, ended_before, after, NOTIFICATIONS_PER_STEP)
+                };
+                let (seqs, next) = desk.read(look).await?;
+                if !seqs.is_empty() {
+                    desk.submit(TrimMessages { fence, seqs, ended_before }, None).await?;
+                }
+                Some(next.map_or(Stage::Events, |after| Stage::Texts { after }))
             }
             Stage::Events => {
-                let below = desk.read(|view| notification::queries::cursor(view)).await?.saturating_add(1);
+                let below = desk.read(|view| seen_by_all(view)).await?.saturating_add(1);
                 match desk.submit(TrimEvents { fence, below }, None).await? {
                     Outcome::Broker(broker::Outcome::Trimmed { more: true, .. }) => Some(Stage::Events),
                     _ => None,
@@ -81,6 +94,12 @@ impl Retention {
             }
         })
     }
+}
+
+/// The last event that no worker needs any more. In a cluster below the level of text messages nobody derives any.
+fn seen_by_all(view: &storage::View<'_>) -> Result<u64, storage::Fault> {
+    let mails = notification::queries::cursor(view)?;
+    Ok(sms::queries::cursor(view)?.map_or(mails, |texts| texts.min(mails)))
 }
 
 impl Reconciler for Retention {
