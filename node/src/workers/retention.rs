@@ -86,7 +86,7 @@ impl Retention {
                 Some(next.map_or(Stage::Events, |after| Stage::Texts { after }))
             }
             Stage::Events => {
-                let below = desk.read(|view| seen_by_all(view)).await?.saturating_add(1);
+                let below = desk.read(seen_by_all).await?.saturating_add(1);
                 match desk.submit(TrimEvents { fence, below }, None).await? {
                     Outcome::Broker(broker::Outcome::Trimmed { more: true, .. }) => Some(Stage::Events),
                     _ => None,
@@ -97,7 +97,7 @@ impl Retention {
 }
 
 /// The last event that no worker needs any more. In a cluster below the level of text messages nobody derives any.
-fn seen_by_all(view: &storage::View<'_>) -> Result<u64, storage::Fault> {
+pub(super) fn seen_by_all(view: &storage::View<'_>) -> Result<u64, storage::Fault> {
     let mails = notification::queries::cursor(view)?;
     Ok(sms::queries::cursor(view)?.map_or(mails, |texts| texts.min(mails)))
 }

@@ -12,6 +12,7 @@ use shop::catalog::{Backorder, Content, CreateProduct, Status as ProductStatus, 
 use shop::cluster::{NodeInfo, RaiseActiveVersion, RegisterNode};
 use shop::ids::OrderId;
 use shop::inventory::{CreateLocation, SetStock};
+use shop::notification;
 use shop::order::{self, FulfilOrder, LineRequest, PlaceOrder, Tracking, Wanted};
 use shop::sms::{Message, Messages, QUEUE, Status};
 use shop::user::Address;
@@ -30,6 +31,7 @@ use crate::sms_catcher::{self, Fault};
 use crate::telemetry::Metrics;
 use crate::workers::Desk;
 use crate::workers::desk::Trouble;
+use crate::workers::retention::seen_by_all;
 use crate::workers::supervisor::Supervisor;
 
 const PHONE: &str = "+49 30 901820";
@@ -298,5 +300,20 @@ async fn a_text_that_came_with_a_backup_is_looked_for_first() {
     let mut worker = Sms::new(Some(bench.twilio()));
     worker.derive(&bench.desk(), &fence).await.unwrap();
     assert_eq!(bench.messages().len(), 2);
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_are_kept_until_texts_have_been_derived_from_them() {
+    let bench = Bench::new().await;
+    let seen = || seen_by_all(&bench.replica.store.view().in_scope(Scope(1))).unwrap();
+    bench.run(TakeLease { queue: notification::QUEUE.into(), holder: 1, after_epoch: 0 }).await;
+    let mails = Fence { queue: notification::QUEUE.into(), epoch: 1 };
+    bench.run(notification::Enqueue { fence: mails, up_to: 1_000, items: Vec::new() }).await;
+    // Where no texts are derived, below their level, nothing waits for them.
+    assert_eq!(seen(), 1_000);
+    let fence = bench.lease().await;
+    let text = bench.pending(&fence).await[0].0;
+    assert!((text..1_000).contains(&seen()), "{}", seen());
     bench.end().await;
 }
