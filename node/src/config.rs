@@ -29,7 +29,7 @@ pub use backup::{Backup, S3};
 pub use balance::Balance;
 pub use bucket_url::BucketUrl;
 pub use cidr::Cidr;
-pub use commerce::{Mail, Payments, ProviderAccount, Sandbox, SmtpTls};
+pub use commerce::{Mail, Payments, ProviderAccount, Sandbox, Sms, SmtpTls};
 pub use engine::{Raft, RaftProfile, Storage, Workers};
 pub use error::ConfigError;
 pub use limits::{RateLimit, RateLimitClass};
@@ -58,6 +58,7 @@ pub struct Config {
     pub rate_limit: RateLimit,
     pub payments: Payments,
     pub mail: Mail,
+    pub sms: Sms,
     pub telemetry: Telemetry,
     pub workers: Workers,
 }
@@ -110,6 +111,7 @@ impl Config {
         self.rate_limit.check(problems);
         self.payments.check(problems);
         self.mail.check(problems);
+        self.sms.check(problems);
         self.telemetry.check(problems);
         self.workers.check(problems);
     }

@@ -1,7 +1,7 @@
 //! `shopnode dev`: a shop on this machine, for trying and developing.
 //!
 //! The parent makes the nodes' directories, starts a real `shopnode run` on each, and brings along what a shop calls: a
-//! card processor that charges nothing and a mail catcher. It changes nothing about how a node runs.
+//! card processor that charges nothing, a mail catcher and a catcher of text messages. It changes nothing about how a node runs.
 
 mod child;
 mod cluster;
@@ -22,7 +22,7 @@ use crate::cli::DevArguments;
 use crate::config::Telemetry;
 use crate::init::Founding;
 use crate::shutdown::Shutdown;
-use crate::{mail_catcher, sandbox, telemetry};
+use crate::{mail_catcher, sandbox, sms_catcher, telemetry};
 
 use cluster::Cluster;
 use file::DevFile;
@@ -52,6 +52,7 @@ async fn serve(arguments: &DevArguments) -> Result<()> {
     let settings = settings::Settings {
         sandbox_url: outside.sandbox.base_url(),
         smtp: outside.mail.smtp_address(),
+        sms_url: outside.sms.base_url(),
         secrets: &secrets,
     };
     let founding =
@@ -77,6 +78,7 @@ fn tell(arguments: &DevArguments, home: &Home, outside: &Outside, cluster: &Clus
     let file = DevFile {
         admin_token: home.admin_token()?,
         sandbox: outside.sandbox.base_url(),
+        sms: outside.sms.base_url(),
         mail: format!("http://{}", outside.mail.http_address()),
         nodes: cluster.entries()?,
     };
@@ -89,6 +91,7 @@ fn tell(arguments: &DevArguments, home: &Home, outside: &Outside, cluster: &Clus
 struct Outside {
     sandbox: sandbox::Handle,
     mail: mail_catcher::Handle,
+    sms: sms_catcher::Handle,
 }
 
 impl Outside {
@@ -102,12 +105,16 @@ impl Outside {
             sandbox::serve(internal().await?, options).context("cannot start the card processor")?;
         let mail = mail_catcher::serve(internal().await?, internal().await?)
             .context("cannot start the mail catcher")?;
-        Ok(Outside { sandbox, mail })
+        let token = SecretString::from(secrets.sms.to_string());
+        let sms = sms_catcher::serve(internal().await?, settings::SMS_ACCOUNT.to_owned(), token)
+            .context("cannot start the catcher of text messages")?;
+        Ok(Outside { sandbox, mail, sms })
     }
 
     async fn stop(self) {
         self.sandbox.shutdown().await;
         self.mail.shutdown().await;
+        self.sms.shutdown().await;
     }
 }
 

@@ -41,6 +41,7 @@ mod scrub;
 pub mod secrets;
 pub mod service_manager;
 pub mod shutdown;
+pub mod sms_catcher;
 pub mod telemetry;
 pub mod third_parties;
 pub mod timekeeping;

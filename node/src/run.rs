@@ -173,6 +173,7 @@ fn start_workers(node: &Node) -> Result<Workers> {
         settings: node.config.workers.clone(),
         providers: third_parties::providers(&node.config)?,
         mail: third_parties::mail(&node.config.mail)?,
+        sms: third_parties::sms(&node.config.sms)?,
     }))
 }
 

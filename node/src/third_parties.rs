@@ -1,4 +1,5 @@
-//! The third parties that the configuration names, ready to be called: payment providers and the mail server.
+//! The third parties that the configuration names, ready to be called: payment providers, the mail server, the provider of text
+//! messages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +9,10 @@ use secrecy::SecretString;
 use shop::payment::http::Providers;
 
 use crate::api::SigningSecretsOf;
-use crate::config::{Config, Mail as MailSettings, SecretFile, SmtpTls};
+use crate::config::{Config, Mail as MailSettings, SecretFile, Sms as SmsSettings, SmtpTls};
 use crate::effects::mail::{Mailer, MailerConfig, Security};
 use crate::effects::provider::PaymentProvider;
+use crate::effects::sms::{Sender, Twilio, TwilioConfig};
 use crate::effects::stripe::webhook::SigningSecrets;
 use crate::effects::stripe::{Stripe, StripeConfig};
 use crate::workers;
@@ -90,6 +92,31 @@ pub fn mail(settings: &MailSettings) -> Result<Option<workers::Mail>> {
     let domain = settings.from.rsplit('@').next().unwrap_or_default().trim_end_matches('>').to_owned();
     let mailer = Arc::new(Mailer::new(&mailer).context("mail")?);
     Ok(Some(workers::Mail { mailer, domain }))
+}
+
+/// The provider of text messages, if an account is named.
+///
+/// # Errors
+/// When the token cannot be read or the URL is refused.
+pub fn sms(settings: &SmsSettings) -> Result<Option<Arc<Twilio>>> {
+    let (Some(account), Some(token_file), Some(base_url)) =
+        (&settings.account, &settings.token_file, &settings.base_url)
+    else {
+        return Ok(None);
+    };
+    let sender = match (&settings.from, &settings.messaging_service) {
+        (Some(number), _) => Sender::From(number.clone()),
+        (None, Some(service)) => Sender::MessagingService(service.clone()),
+        (None, None) => return Ok(None),
+    };
+    let twilio = Twilio::new(TwilioConfig {
+        base_url: base_url.clone(),
+        account: account.clone(),
+        token: secret(token_file).context("sms.token_file")?,
+        sender,
+        total_timeout: Duration::from_millis(settings.timeout_ms),
+    });
+    Ok(Some(Arc::new(twilio.context("sms")?)))
 }
 
 fn secret(file: &SecretFile) -> Result<SecretString> {

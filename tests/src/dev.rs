@@ -25,6 +25,8 @@ pub struct DevFile {
     pub sandbox: String,
     /// The mail catcher's base URL.
     pub mail: String,
+    /// The base URL of the catcher of text messages.
+    pub sms: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -125,6 +127,7 @@ impl Dev {
                 nodes: Vec::new(),
                 sandbox: String::new(),
                 mail: String::new(),
+                sms: String::new(),
             },
             dir,
         };
@@ -197,6 +200,10 @@ impl Dev {
 
     pub fn sandbox(&self) -> Api {
         self.http.to(&self.file.sandbox, None)
+    }
+
+    pub fn sms(&self) -> Api {
+        self.http.to(&self.file.sms, None)
     }
 
     pub fn mail(&self) -> Api {

@@ -17,6 +17,7 @@ use shopnode_tests::{Api, Dev, api, orders, wait};
 const EMAIL: &str = "canary-mail-7f3a@example.com";
 const NAME: &str = "Canary Name Quillfeather";
 const STREET: &str = "77 Canary Lane Xyzzy";
+const PHONE: &str = "+493055507713";
 const CARD: &str = "pm_canary_card_51f0";
 /// What clients send although it makes no sense.
 const JUNK: &str = "canary-junk-9b1c";
@@ -56,6 +57,7 @@ fn order_of_the_canary(method: &str) -> Value {
     order["email"] = json!(EMAIL);
     order["shipping_address"]["name"] = json!(NAME);
     order["shipping_address"]["line1"] = json!(STREET);
+    order["shipping_address"]["phone"] = json!(PHONE);
     order
 }
 
@@ -96,6 +98,7 @@ async fn plant(dev: &Dev) -> Result<(Canaries, String, Vec<api::Answer>)> {
     let order = guest.post("/store/v1/orders", &order_of_the_canary("card_ok")).await?.expect(201)?;
     let (id, order_token) = (text(&order, "id")?, text(&order, "order_token")?);
     orders::settled(&admin, &id, "open", "paid").await?;
+    admin.post(&format!("/admin/v1/orders/{id}/fulfilments"), &json!({})).await?.expect(201)?;
     control(dev, &json!({"faults": [{"fault": "drop_after", "on": "create"}, {"fault": "error_before", "on": "create"}]}))
         .await?;
     for (method, ends) in [("card_declined", "declined"), (CARD, "declined"), ("card_ok", "captured")] {
@@ -147,7 +150,14 @@ async fn plant(dev: &Dev) -> Result<(Canaries, String, Vec<api::Answer>)> {
     let own = api::answer(with_token.header("Shopnode-Order-Token", &order_token)).await?.expect(200)?;
     assert_eq!(own["email"], EMAIL, "{own:#}");
 
-    let personal = [("email", EMAIL), ("name", NAME), ("street", STREET), ("card", CARD), ("junk", JUNK)];
+    let personal = [
+        ("email", EMAIL),
+        ("name", NAME),
+        ("street", STREET),
+        ("phone", PHONE),
+        ("card", CARD),
+        ("junk", JUNK),
+    ];
     let secret = [
         ("client secret", client_secret),
         ("API key", api_key),
@@ -156,6 +166,7 @@ async fn plant(dev: &Dev) -> Result<(Canaries, String, Vec<api::Answer>)> {
         ("order token", order_token),
         ("provider key", dev.secret("sandbox-key")?),
         ("webhook secret", dev.secret("sandbox-webhook")?),
+        ("token for text messages", dev.secret("sms-token")?),
     ];
     let canaries = Canaries {
         personal: personal.map(|(name, canary)| (name, canary.to_owned())).into(),
@@ -237,26 +248,37 @@ async fn no_sink_holds_a_canary(log_format: &str) -> Result<()> {
     let dev = Dev::empty_with(&[
         ("SHOPNODE_TELEMETRY__LOG_FORMAT", log_format),
         ("SHOPNODE_TELEMETRY__LOG_FILTER", "debug,shopnode=trace,shop=trace,raft=trace"),
-        // Nobody listens there: a mail that cannot be sent is told of.
+        // Nobody listens there: a mail or a text that cannot be sent is told of.
         ("SHOPNODE_MAIL__SMTP_URL", "smtp://127.0.0.1:1"),
+        ("SHOPNODE_SMS__BASE_URL", "http://127.0.0.1:1"),
         ("SHOPNODE_PAYMENTS__TIMEOUT_MS", "2000"),
     ])
     .await?;
     let (canaries, order, problems) = plant(&dev).await?;
     let admin = dev.admin();
-    wait::until("a mail that could not be sent", Duration::from_secs(20), || async {
+    wait::until("a mail and a text that could not be sent", Duration::from_secs(20), || async {
         let metrics = dev.guest().get("/metrics").await.ok()?.text;
-        metrics.lines().any(|line| line.starts_with("shopnode_effects_total{kind=\"mail")).then_some(())
+        let tried = |kind: &str| {
+            let begins = format!("shopnode_effects_total{{kind=\"{kind}\"");
+            metrics.lines().any(|line| line.starts_with(&begins))
+        };
+        (tried("mail") && tried("sms")).then_some(())
     })
     .await?;
 
     // The search works: what belongs to the admin is found there.
     let seen = admin.get(&format!("/admin/v1/orders/{order}")).await?;
-    assert_eq!(canaries.in_text(&seen.text), ["email", "name", "street"], "{}", seen.text);
+    assert_eq!(canaries.in_text(&seen.text), ["email", "name", "phone", "street"], "{}", seen.text);
 
     let mut leaks = Vec::new();
     let output = dev.log();
-    for talk in ["/store/v1/orders", "the provider did not say", "the provider refused", "mail not sent"] {
+    for talk in [
+        "/store/v1/orders",
+        "the provider did not say",
+        "the provider refused",
+        "mail not sent",
+        "text message not sent",
+    ] {
         assert!(output.contains(talk), "the log does not tell of {talk}:\n{output}");
     }
     let is_json =

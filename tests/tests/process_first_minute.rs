@@ -57,6 +57,41 @@ async fn an_order_is_placed_paid_and_mailed() -> Result<()> {
     Ok(())
 }
 
+/// A text about a parcel is taken by the provider, whose answer is lost, and the node is killed: it is found there, and not
+/// sent again.
+#[tokio::test]
+async fn a_parcel_is_told_of_by_one_text_whatever_breaks() -> Result<()> {
+    let mut dev = Dev::empty().await?;
+    orders::sell(&dev.admin(), "TEA-1", 5).await?;
+    let lost = serde_json::json!({"fault": "slow", "delay_ms": 600_000});
+    dev.sms().post("/faults", &lost).await?.expect(204)?;
+    let mut order = orders::order("TEA-1", 1, "sandbox", "card_ok");
+    order["shipping_address"]["phone"] = "+49 (30) 901820".into();
+    let placed = dev.guest().post("/store/v1/orders", &order).await?.expect(201)?;
+    let id = placed["id"].as_str().unwrap_or_default().to_owned();
+    orders::settled(&dev.admin(), &id, "open", "paid").await?;
+    let shipments = format!("/admin/v1/orders/{id}/fulfilments");
+    dev.admin().post(&shipments, &serde_json::json!({})).await?.expect(201)?;
+    let texts = async || {
+        let list = dev.sms().get("/texts").await.ok()?.json();
+        list["data"].as_array().cloned().filter(|texts| !texts.is_empty())
+    };
+    wait::until("the text", Duration::from_secs(20), &texts).await?;
+
+    dev.kill_node().await?;
+    dev.run_node().await?;
+    wait::until("the text to be found", Duration::from_secs(60), || async {
+        let list = dev.admin().get("/admin/v1/sms?status=sent").await.ok()?.json();
+        (list["data"].as_array()?.len() == 1).then_some(())
+    })
+    .await?;
+    let texts = dev.sms().get("/texts").await?.expect(200)?;
+    assert_eq!(texts["data"].as_array().map(Vec::len), Some(1), "{texts:#}");
+    let told = format!("Demo Shop: parcel 1 of order {} is on its way.", placed["number"]);
+    assert_eq!((&texts["data"][0]["to"], &texts["data"][0]["body"]), (&"+4930901820".into(), &told.into()));
+    Ok(())
+}
+
 /// All items of a list, page by page.
 async fn all(api: &Api, path: &str) -> Result<Vec<Value>> {
     let (mut items, mut cursor) = (Vec::new(), String::new());

@@ -15,6 +15,7 @@ mod order;
 mod payment;
 mod product;
 mod profile;
+mod sms;
 mod status;
 mod stock;
 mod token;
@@ -41,6 +42,8 @@ pub enum Noun {
     Payment(payment::Payment),
     #[command(subcommand)]
     Notification(notification::Notification),
+    #[command(subcommand)]
+    Sms(sms::Sms),
     #[command(subcommand)]
     Client(client::Client),
     #[command(subcommand)]
@@ -85,6 +88,7 @@ impl Noun {
             Self::Order(verb) => verb.run(context).await,
             Self::Payment(verb) => verb.run(context).await,
             Self::Notification(verb) => verb.run(context).await,
+            Self::Sms(verb) => verb.run(context).await,
             Self::Client(verb) => verb.run(context).await,
             Self::Token(verb) => verb.run(context).await,
             Self::Authority(verb) => verb.run(context).await,

@@ -165,6 +165,17 @@ fn a_revocation_has_no_key_and_does_no_harm_twice() {
 }
 
 #[test]
+fn a_text_is_sent_again_with_a_key() {
+    let no_content = Canned::Answer { status: 204, headers: vec![], body: String::new() };
+    let shop = FakeShop::start(vec![Canned::Drop, no_content]);
+    let ran = run(&shop, &["sms", "retry", "70000"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
+    assert!(ran.stderr.contains("text message 70000 is due again"), "{ran:?}");
+    the_key(&shop);
+    assert_eq!(shop.received()[1].target, "/admin/v1/sms/70000/retry");
+}
+
+#[test]
 fn a_mail_is_sent_again_with_a_key() {
     let no_content = Canned::Answer { status: 204, headers: vec![], body: String::new() };
     let shop = FakeShop::start(vec![Canned::Drop, no_content]);

@@ -164,6 +164,20 @@ fn explain_needs_no_server() {
 }
 
 #[test]
+fn texts_are_listed_by_status() {
+    let body = r#"{"data":[{"cause_seq":70000,"kind":"order_shipped","order_id":"ord_06fzz5q2ks5j8v1mcd0p8qf1w2","status":"sending","tries":0,"created_at":"2026-01-31T12:00:00.000Z","at":"2026-01-31T12:00:05.000Z","reason":null}],"next_cursor":null}"#;
+    let shop = FakeShop::start(vec![json(200, body)]);
+    let ran = run(&shop, &["sms", "list", "--status", "sending"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+    for shown in ["70000", "order_shipped", "sending", "2026-01-31 12:00:05Z"] {
+        assert!(ran.stdout.contains(shown), "{shown} in\n{}", ran.stdout);
+    }
+    assert!(shop.received()[0].target.contains("/admin/v1/sms?"), "{ran:?}");
+    assert!(shop.received()[0].target.contains("status=sending"), "{ran:?}");
+    assert_eq!(run(&shop, &["sms", "list", "--status", "lost"]).code, 2);
+}
+
+#[test]
 fn mails_are_listed_by_status() {
     let body = r#"{"data":[{"cause_seq":70000,"kind":"order_shipped","order_id":"ord_06fzz5q2ks5j8v1mcd0p8qf1w2","status":"failed","tries":12,"created_at":"2026-01-31T12:00:00.000Z","at":"2026-02-03T12:00:00.000Z","reason":"451"}],"next_cursor":null}"#;
     let shop = FakeShop::start(vec![json(200, body)]);

@@ -189,6 +189,7 @@ fn execute(command: &Command, ctx: &mut Ctx<'_, '_>) -> Result<Outcome, Halt> {
         Command::Broker(command) => command.execute(ctx),
         Command::Notification(command) => command.execute(ctx),
         Command::Cluster(command) => command.execute(ctx),
+        Command::Sms(command) => command.execute(ctx),
     }
 }
 

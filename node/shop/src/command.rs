@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::actor::Actor;
 use crate::ids::RequestId;
-use crate::{broker, cart, catalog, cluster, inventory, notification, order, payment, user};
+use crate::{broker, cart, catalog, cluster, inventory, notification, order, payment, sms, user};
 
 /// How a repeated command is recognised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +84,7 @@ pub enum Command {
     Broker(broker::Command),
     Notification(notification::Command),
     Cluster(cluster::Command),
+    Sms(sms::Command),
 }
 
 impl Command {
@@ -99,6 +100,7 @@ impl Command {
             Self::Broker(command) => command.name(),
             Self::Notification(command) => command.name(),
             Self::Cluster(command) => command.name(),
+            Self::Sms(command) => command.name(),
         }
     }
 }
@@ -117,6 +119,7 @@ impl Command {
             Self::Broker(command) => command.needs_level(),
             Self::Notification(command) => command.needs_level(),
             Self::Cluster(command) => command.needs_level(),
+            Self::Sms(command) => command.needs_level(),
         }
     }
 }
@@ -141,6 +144,7 @@ from_slices! {
     Broker: broker,
     Notification: notification,
     Cluster: cluster,
+    Sms: sms,
 }
 
 /// What every command can do: check its guards, then change the state through `ctx`. An `Err` changes nothing.

@@ -7,7 +7,7 @@ use crate::actor::Actor;
 use crate::command::Trace;
 use crate::ids::RequestId;
 use crate::time::Timestamp;
-use crate::{broker, catalog, cluster, inventory, notification, order, payment, user};
+use crate::{broker, catalog, cluster, inventory, notification, order, payment, sms, user};
 
 /// Events of all slices. Ids, amounts and states, never personal data. Append-only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,7 @@ pub enum Event {
     Broker(broker::Event),
     Notification(notification::Event),
     Cluster(cluster::Event),
+    Sms(sms::Event),
 }
 
 /// What every slice's event can say of itself.
@@ -46,6 +47,7 @@ impl Event {
             Self::Broker(event) => event,
             Self::Notification(event) => event,
             Self::Cluster(event) => event,
+            Self::Sms(event) => event,
         }
     }
 }

@@ -10,7 +10,8 @@
 //! | 1 | all that programs without levels computed |
 //! | 2 | the record of who raised the active version (`Raises`) |
 //! | 3 | failed notifications can be sent again (`notification.retry`) |
-//! | 4 | indexes of payments by state and of notifications by status (`payment.index_states`, `notification.index_statuses`) |
+//! | 4 | text messages (`sms.*`); indexes of payments by state and of notifications by status (`payment.index_states`,
+//! |   | `notification.index_statuses`) |
 
 /// The level of clusters that never raised theirs.
 pub const FIRST_LEVEL: u32 = 1;

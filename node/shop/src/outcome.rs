@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{broker, cart, catalog, cluster, inventory, order, payment, user};
+use crate::{broker, cart, catalog, cluster, inventory, order, payment, sms, user};
 
 /// The result of a command that was carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,4 +17,5 @@ pub enum Outcome {
     Payment(payment::Outcome),
     Broker(broker::Outcome),
     Cluster(cluster::Outcome),
+    Sms(sms::Outcome),
 }

@@ -69,14 +69,19 @@ prefixes! {
     NOTIFICATIONS = 0x78;
     NOTIFICATIONS_DUE = 0x79;
     NOTIFICATION_CURSOR = 0x7a;
-    NOTIFICATIONS_BY_STATUS = 0x7e;
-    NOTIFICATION_STATUSES_INDEXED = 0x7f;
+    NOTIFICATIONS_BY_STATUS = 0x7b;
+    NOTIFICATION_STATUSES_INDEXED = 0x7c;
     // cluster
     NODES = 0x80;
     JOIN_TOKENS = 0x81;
     AUTHORITIES = 0x82;
     CLUSTER_SETTINGS = 0x83;
     RAISES = 0x84;
+    // sms
+    SMS = 0x88;
+    SMS_DUE = 0x89;
+    SMS_CURSOR = 0x8a;
+    SMS_BY_STATUS = 0x8b;
 }
 
 /// The value of an index whose keys say it all.

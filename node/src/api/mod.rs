@@ -15,6 +15,7 @@ mod openapi;
 mod orders;
 mod payments;
 mod probes;
+mod sms;
 mod stock;
 mod users;
 
@@ -40,6 +41,7 @@ fn all(app: &App) -> Routes {
     let routes = orders::routes(routes);
     let routes = payments::routes(routes);
     let routes = notifications::routes(routes);
+    let routes = sms::routes(routes);
     let routes = broker::routes(routes);
     let routes = backups::routes(routes);
     let routes = join_tokens::routes(routes);

@@ -1,4 +1,4 @@
-//! `[payments]` and `[mail]`: the third parties that a shop calls.
+//! `[payments]`, `[mail]` and `[sms]`: the third parties that a shop calls.
 
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
@@ -150,6 +150,59 @@ impl Mail {
                 "mail.from",
                 format_args!("must be an address such as shop@example.com, is `{}`", self.from),
             );
+        }
+    }
+}
+
+/// An account at a provider of text messages that speaks Twilio's Messages API. It is on when it is named.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sms {
+    #[serde(with = "unset")]
+    pub account: Option<String>,
+    #[serde(with = "unset")]
+    pub token_file: Option<SecretFile>,
+    /// A number of the account, or a name.
+    #[serde(with = "unset")]
+    pub from: Option<String>,
+    /// In place of `from`: the id of a messaging service, which chooses the number.
+    #[serde(with = "unset")]
+    pub messaging_service: Option<String>,
+    #[serde(with = "unset")]
+    pub base_url: Option<Url>,
+    /// One request; after that its result is unknown and looked up.
+    pub timeout_ms: u64,
+}
+
+impl Default for Sms {
+    fn default() -> Sms {
+        Sms {
+            account: None,
+            token_file: None,
+            from: None,
+            messaging_service: None,
+            base_url: Url::parse("https://api.twilio.com").ok(),
+            timeout_ms: 10_000,
+        }
+    }
+}
+
+impl Sms {
+    pub(super) fn check(&self, problems: &mut Problems<'_>) {
+        problems.range("sms.timeout_ms", self.timeout_ms, 100..=30_000);
+        check_url("sms.base_url", self.base_url.as_ref(), problems);
+        if self.account.is_some() != self.token_file.is_some() {
+            problems.value("sms.account", "and sms.token_file are set together or not at all");
+        }
+        let Some(account) = &self.account else { return };
+        if account.len() > 64 || !account.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            problems.value("sms.account", "must be an account's id, such as AC and 32 hexadecimal digits");
+        }
+        if self.from.is_some() == self.messaging_service.is_some() {
+            problems.value("sms.from", "or sms.messaging_service must be set, and not both");
+        }
+        if self.base_url.is_none() {
+            problems.value("sms.base_url", "must be set when sms.account is");
         }
     }
 }

@@ -92,6 +92,17 @@ fn a_value_out_of_range_is_told_with_what_is_allowed() {
         &["plain text"],
     );
     refused("[mail]\nfrom = \"nobody\"\n", &[], &["`mail.from`"]);
+    refused("[sms]\naccount = \"AC1\"\n", &[], &["sms.token_file", "sms.messaging_service"]);
+    refused("[sms]\ntoken_file = \"t\"\n", &[], &["`sms.account`"]);
+    refused(
+        "[sms]\naccount = \"AC/1\"\ntoken_file = \"t\"\nfrom = \"x\"\nbase_url = \"\"\n",
+        &[],
+        &["an account's id", "`sms.base_url`"],
+    );
+    let both = "[sms]\naccount = \"A\"\ntoken_file = \"t\"\nfrom = \"x\"\nmessaging_service = \"y\"\n";
+    refused(both, &[], &["and not both"]);
+    refused("[sms]\ntimeout_ms = 60000\nfrm = \"x\"\n", &[], &["`sms.from`"]);
+    refused("[sms]\ntimeout_ms = 60000\n", &[], &["allowed is 100 to 30000"]);
 }
 
 #[test]

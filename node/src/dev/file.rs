@@ -13,6 +13,8 @@ pub struct DevFile {
     pub sandbox: String,
     /// The mail catcher's base URL.
     pub mail: String,
+    /// The base URL of the catcher of text messages.
+    pub sms: String,
 }
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -105,12 +105,14 @@ fn temporary() -> Result<PathBuf> {
     Ok(std::env::temp_dir().join(format!("shopnode-dev-{tag:016x}")))
 }
 
-/// What node and card processor share, in files that the node's configuration names.
+/// What nodes share with the card processor and the catcher of text messages, in files that the node's configuration names.
 pub struct Secrets {
     pub card_processor: Zeroizing<String>,
     pub card_processor_file: PathBuf,
     pub webhook: Zeroizing<String>,
     pub webhook_file: PathBuf,
+    pub sms: Zeroizing<String>,
+    pub sms_file: PathBuf,
 }
 
 impl Secrets {
@@ -118,11 +120,14 @@ impl Secrets {
     pub fn load_or_make(root: &Path) -> Result<Secrets> {
         let card_processor_file = root.join("secrets/sandbox-key");
         let webhook_file = root.join("secrets/sandbox-webhook");
+        let sms_file = root.join("secrets/sms-token");
         Ok(Secrets {
             card_processor: load_or_make(&card_processor_file, "sk_test_")?,
             card_processor_file,
             webhook: load_or_make(&webhook_file, "whsec_")?,
             webhook_file,
+            sms: load_or_make(&sms_file, "")?,
+            sms_file,
         })
     }
 }

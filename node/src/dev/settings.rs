@@ -10,9 +10,14 @@ use super::home::Secrets;
 use crate::config::{Config, SHIPPED, text_with};
 use crate::data_dir::write_private;
 
+/// The account at the catcher of text messages, and the number that texts are from.
+pub const SMS_ACCOUNT: &str = "ACdev";
+const SMS_FROM: &str = "+15005550006";
+
 pub struct Settings<'a> {
     pub sandbox_url: String,
     pub smtp: SocketAddr,
+    pub sms_url: String,
     pub secrets: &'a Secrets,
 }
 
@@ -26,6 +31,9 @@ impl Settings<'_> {
         settings.push(("payments.sandbox.key_file", path(&self.secrets.card_processor_file)));
         settings.push(("payments.sandbox.webhook_secret_file", path(&self.secrets.webhook_file)));
         settings.push(("mail.smtp_tls", Value::from("none")));
+        settings.push(("sms.account", Value::from(SMS_ACCOUNT)));
+        settings.push(("sms.token_file", path(&self.secrets.sms_file)));
+        settings.push(("sms.from", Value::from(SMS_FROM)));
         text_with(SHIPPED, &settings).map_err(anyhow::Error::msg)
     }
 
@@ -34,7 +42,12 @@ impl Settings<'_> {
         let file = data.join("config.toml");
         let text =
             std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let text = text_with(&text, &self.of_this_start(http))
+        let mut settings = self.of_this_start(http);
+        // A directory of before there were text messages goes on without.
+        if !text.lines().any(|line| line == "[sms]") {
+            settings.retain(|(key, _)| !key.starts_with("sms."));
+        }
+        let text = text_with(&text, &settings)
             .map_err(anyhow::Error::msg)
             .with_context(|| format!("cannot set the ports of this start in {}", file.display()))?;
         Ok(write_private(&file, text.as_bytes())?)
@@ -45,6 +58,7 @@ impl Settings<'_> {
             ("http.listen", Value::from(http.to_string())),
             ("payments.sandbox.base_url", Value::from(self.sandbox_url.as_str())),
             ("mail.smtp_url", Value::from(format!("smtp://{}", self.smtp))),
+            ("sms.base_url", Value::from(self.sms_url.as_str())),
         ]
     }
 }

@@ -21,6 +21,7 @@ pub fn text(file: &DevFile, path: &Path, has_demo: bool, is_temporary: bool) -> 
     let _ = writeln!(text, "  API description  {http}/openapi.json");
     let _ = writeln!(text, "  metrics          {http}/metrics");
     let _ = writeln!(text, "  mail             {}", file.mail);
+    let _ = writeln!(text, "  text messages    {}", file.sms);
     let _ = writeln!(text, "  card processor   {}/sandbox/ledger", file.sandbox);
     let kept = if is_temporary { "removed at the end; --data DIR keeps it" } else { "kept" };
     for node in &file.nodes {
@@ -86,6 +87,7 @@ mod tests {
             }],
             sandbox: "http://127.0.0.1:1".to_owned(),
             mail: "http://127.0.0.1:2".to_owned(),
+            sms: "http://127.0.0.1:3".to_owned(),
         }
     }
 
@@ -114,6 +116,7 @@ mod tests {
             DEV_JSON,
             "/shop/node-1 (kept; pid 7)",
             "http://127.0.0.1:2",
+            "http://127.0.0.1:3",
         ] {
             assert!(text.contains(part), "{part} is not in {text}");
         }

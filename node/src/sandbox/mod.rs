@@ -24,7 +24,7 @@ mod reads;
 mod refunds;
 mod refusal;
 mod routes;
-mod server;
+pub(crate) mod server;
 mod store;
 mod three_ds;
 mod webhooks;

@@ -16,18 +16,18 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Ends the connection that a request came on.
 #[derive(Clone, Default)]
-pub(super) struct Cut(Arc<Notify>);
+pub(crate) struct Cut(Arc<Notify>);
 
 impl Cut {
     /// Ends the connection without an answer. Does not return: the request ends with its connection.
-    pub(super) async fn now<T>(&self) -> T {
+    pub(crate) async fn now<T>(&self) -> T {
         self.0.notify_one();
         std::future::pending().await
     }
 }
 
 /// Serves until it is told to stop; then every connection is cut.
-pub(super) async fn accept(listener: TcpListener, router: Router, stop: CancellationToken) {
+pub(crate) async fn accept(listener: TcpListener, router: Router, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };

@@ -96,15 +96,34 @@ impl Desk {
         read.await.map_err(|_| Trouble::Interrupted)?.map_err(Trouble::Fault)
     }
 
+    /// The rules by which this node applies commands now: it may be behind.
+    pub fn active_version(&self) -> u32 {
+        self.replica.host.active_version()
+    }
+
     /// Carries out a command as the worker, in the trace of what it belongs to.
     pub async fn submit(
         &self,
         command: impl Into<Command>,
         trace: Option<Trace>,
     ) -> Result<Outcome, Trouble> {
+        self.carry_out(command.into(), Dedupe::Idempotent, trace).await
+    }
+
+    /// The same for a command whose answer says what it did: attempts on the way get the answer of the one that counted.
+    pub async fn submit_once(&self, command: impl Into<Command>) -> Result<Outcome, Trouble> {
+        self.carry_out(command.into(), Dedupe::Request, None).await
+    }
+
+    async fn carry_out(
+        &self,
+        command: Command,
+        dedupe: Dedupe,
+        trace: Option<Trace>,
+    ) -> Result<Outcome, Trouble> {
         let request = clock::fresh_request_id(&self.clock)?;
         let proposer = &self.replica.proposer;
-        let mut envelope = proposer.envelope(request, Actor::Worker, Dedupe::Idempotent, command.into());
+        let mut envelope = proposer.envelope(request, Actor::Worker, dedupe, command);
         envelope.trace = envelope.trace.or(trace);
         let reply = proposer.submit(&envelope, Instant::now() + SUBMIT_TIMEOUT).await?;
         match reply.result {

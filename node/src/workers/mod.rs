@@ -9,6 +9,7 @@ pub mod notifications;
 pub mod payments;
 mod retention;
 mod share;
+pub mod sms;
 mod supervisor;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::clock::SystemClock;
 use crate::config::Workers as Settings;
 use crate::effects::mail::Mailer;
 use crate::effects::provider::PaymentProvider;
+use crate::effects::sms::Twilio;
 use crate::replica::Replica;
 use crate::telemetry::Metrics;
 
@@ -37,6 +39,8 @@ pub struct Parts {
     pub providers: Vec<Arc<dyn PaymentProvider>>,
     /// `None`: no mail is sent, and none is noted as due.
     pub mail: Option<Mail>,
+    /// `None`: no text messages are sent, and none are noted as due.
+    pub sms: Option<Arc<Twilio>>,
 }
 
 /// How mails leave.
@@ -72,6 +76,7 @@ impl Workers {
             };
             supervise(Box::new(payments::Payments::new(parts.providers)) as Box<dyn supervisor::Reconciler>);
             supervise(Box::new(notifications::Notifications::new(parts.mail)));
+            supervise(Box::new(sms::Sms::new(parts.sms)));
             supervise(Box::<retention::Retention>::default());
         }
         tasks.close();

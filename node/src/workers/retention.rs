@@ -1,6 +1,6 @@
-//! Forgets what has been kept long enough: answers to repeated requests, abandoned carts, finished notifications, old
-//! events that every worker has seen. Before that it completes the indexes of payments by state and of notifications by
-//! status, which came later than what is in them.
+//! Forgets what has been kept long enough: answers to repeated requests, abandoned carts, finished notifications and text
+//! messages, old events that every worker has seen. Before that it completes the indexes of payments by state and of
+//! notifications by status, which came later than what is in them.
 //!
 //! One sweep after another, far apart; each step is one bounded command, and apply decides by log time what goes.
 
@@ -12,6 +12,7 @@ use shop::cart::{self, TrimCarts};
 use shop::ids::CartId;
 use shop::notification::{self, IndexStatuses, TrimNotifications};
 use shop::payment::{self, IndexStates};
+use shop::sms::{self, TrimMessages};
 use shop::{Command, Outcome, Timestamp};
 
 use super::desk::{Desk, Trouble};
@@ -21,9 +22,9 @@ use super::supervisor::{Fences, Pass, Reconciler};
 const QUEUE: &str = "retention";
 /// From the end of a sweep to the beginning of the next.
 const PAUSE: Duration = Duration::from_secs(600);
-/// Notifications that ended are kept for 30 days.
+/// Notifications and text messages that ended are kept for 30 days.
 const NOTIFICATIONS_KEPT_MILLIS: u64 = 30 * 24 * 60 * 60 * 1_000;
-/// Notifications looked at in one step.
+/// So many of them are looked at in one step.
 const NOTIFICATIONS_PER_STEP: usize = 500;
 /// Orders, or notifications, that are added to their index in one step.
 const INDEXED_PER_STEP: u32 = 150;
@@ -36,6 +37,7 @@ enum Stage {
     Replies { after: Option<[u8; 32]> },
     Carts { after: Option<CartId> },
     Notifications { after: u64 },
+    Texts { after: u64 },
     Events,
 }
 
@@ -94,10 +96,21 @@ impl Retention {
                 if !seqs.is_empty() {
                     desk.submit(TrimNotifications { fence, seqs, ended_before }, None).await?;
                 }
-                Some(next.map_or(Stage::Events, |after| Stage::Notifications { after }))
+                Some(next.map_or(Stage::Texts { after: 0 }, |after| Stage::Notifications { after }))
+            }
+            Stage::Texts { after } => {
+                let ended_before: Timestamp = now.minus_millis(NOTIFICATIONS_KEPT_MILLIS);
+                let look = move |view: &storage::View<'_>| {
+                    sms::queries::ended_before(view, ended_before, after, NOTIFICATIONS_PER_STEP)
+                };
+                let (seqs, next) = desk.read(look).await?;
+                if !seqs.is_empty() {
+                    desk.submit(TrimMessages { fence, seqs, ended_before }, None).await?;
+                }
+                Some(next.map_or(Stage::Events, |after| Stage::Texts { after }))
             }
             Stage::Events => {
-                let below = desk.read(|view| notification::queries::cursor(view)).await?.saturating_add(1);
+                let below = desk.read(seen_by_all).await?.saturating_add(1);
                 match desk.submit(TrimEvents { fence, below }, None).await? {
                     Outcome::Broker(broker::Outcome::Trimmed { more: true, .. }) => Some(Stage::Events),
                     _ => None,
@@ -105,6 +118,12 @@ impl Retention {
             }
         })
     }
+}
+
+/// The last event that no worker needs any more. In a cluster below the level of text messages nobody derives any.
+pub(super) fn seen_by_all(view: &storage::View<'_>) -> Result<u64, storage::Fault> {
+    let mails = notification::queries::cursor(view)?;
+    Ok(sms::queries::cursor(view)?.map_or(mails, |texts| texts.min(mails)))
 }
 
 impl Reconciler for Retention {

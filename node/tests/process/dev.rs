@@ -96,7 +96,7 @@ fn the_file_says_all_that_scripts_need() {
     assert!(is_alive(pid(&file)));
     // It is written when all is ready, not before.
     assert_eq!(get(dev.http, "/readyz").0, 200);
-    for (name, path) in [("sandbox", "/sandbox/ledger"), ("mail", "/mail")] {
+    for (name, path) in [("sandbox", "/sandbox/ledger"), ("mail", "/mail"), ("sms", "/texts")] {
         let address = file[name].as_str().unwrap().strip_prefix("http://").unwrap().parse().unwrap();
         assert_eq!(get(address, path).0, 200, "{name}");
     }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
-use shop::{broker, cart, catalog, cluster, inventory, notification, order, payment, tables, user};
+use shop::{broker, cart, catalog, cluster, inventory, notification, order, payment, sms, tables, user};
 use storage::Table;
 
 use crate::variants::variants;
@@ -119,6 +119,10 @@ fn every_table_s_value_has_golden_bytes() {
         cluster::Authorities,
         cluster::ClusterSettingsTable,
         cluster::Raises,
+        sms::Messages,
+        sms::MessagesDue,
+        sms::MessagesByStatus,
+        sms::Cursor,
     ];
     let lines = lines();
     let has_line = |value: &str| {

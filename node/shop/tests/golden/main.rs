@@ -16,6 +16,7 @@ mod inventory;
 mod notification;
 mod order;
 mod payment;
+mod sms;
 mod user;
 mod variants;
 

@@ -7,10 +7,11 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "all of this is a test: that is how it fails")]
 
+mod indexes;
 mod money;
 mod retry;
 mod script;
-mod states;
+mod sms;
 mod upgrade;
 
 use std::collections::BTreeSet;
@@ -35,8 +36,13 @@ struct Entry {
 type Script = fn() -> Vec<Entry>;
 
 /// The logs: their files, and what was played to record them.
-const LOGS: [(&str, Script); 4] =
-    [("log", script::play), ("log2", upgrade::play), ("log3", retry::play), ("log_states", states::play)];
+const LOGS: [(&str, Script); 5] = [
+    ("log", script::play),
+    ("log2", upgrade::play),
+    ("log3", retry::play),
+    ("log4", sms::play),
+    ("log4_indexes", indexes::play),
+];
 
 /// A shop in memory that applies entries in runs of a given length, as a node does after a restart.
 struct Replay {
@@ -178,6 +184,7 @@ fn every_command_is_in_a_log() {
         shop::broker::Command::NAMES,
         shop::notification::Command::NAMES,
         shop::cluster::Command::NAMES,
+        shop::sms::Command::NAMES,
     ];
     let missing: Vec<&str> = known.concat().into_iter().filter(|name| !played.contains(name)).collect();
     assert!(missing.is_empty(), "in no log: {missing:?}: record another one with them");

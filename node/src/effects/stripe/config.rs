@@ -83,7 +83,7 @@ pub(super) fn checked_base(text: &str) -> Result<(String, bool), ConfigError> {
 }
 
 /// Whether the URL names this machine, without asking the name service.
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub(in crate::effects) fn is_loopback(url: &Url) -> bool {
     let Some(host) = url.host_str() else { return false };
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

@@ -23,6 +23,7 @@ use crate::effects::provider::{
     Refund, Retrieve,
 };
 
+pub(super) use config::is_loopback;
 pub use config::{ConfigError, StripeConfig};
 
 /// The version of the API whose objects this code reads. It is sent with every call, so that the account's own

@@ -6,7 +6,7 @@
 
 mod partition;
 mod perform;
-mod restored;
+pub(super) mod restored;
 mod survey;
 pub mod translate;
 
