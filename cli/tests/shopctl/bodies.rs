@@ -49,7 +49,6 @@ fn groups() {
 fn orders() {
     let path = |verb: &str| format!("/admin/v1/orders/{ORDER}/{verb}");
     check(&["order", "cancel", ORDER], &path("cancel"), "");
-    check(&["order", "erase", ORDER], &path("erase"), "");
     check(&["order", "ship", ORDER], &path("fulfilments"), "{}");
     check(
         &[

@@ -186,3 +186,15 @@ fn a_mail_is_sent_again_with_a_key() {
     assert_eq!(shop.received()[1].target, "/admin/v1/notifications/70000/retry");
     assert_eq!(run(&shop, &["notification", "retry", "ord_1"]).code, 2);
 }
+
+#[test]
+fn an_order_is_erased_with_a_key() {
+    let no_content = Canned::Answer { status: 204, headers: vec![], body: String::new() };
+    let shop = FakeShop::start(vec![Canned::Drop, no_content]);
+    let order = "ord_06fzz5q2ks5j8v1mcd0p8qf1w0";
+    let ran = run(&shop, &["order", "erase", order]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
+    assert!(ran.stderr.contains(&format!("erased what was personal in order {order}")), "{ran:?}");
+    the_key(&shop);
+    assert_eq!(shop.received()[1].target, format!("/admin/v1/orders/{order}/erase"));
+}
