@@ -4,13 +4,16 @@ use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::Method;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
+use http::{Method, StatusCode, Version};
 use tower::ServiceExt;
 
 use super::app::App;
 use super::problem::Problem;
 use super::{authenticate, hygiene, limits, observe, rate_limit};
+
+/// What is left of a body of so many bytes is here already when the answer is made, and is passed over.
+const SMALL_BODY_BYTES: u64 = 8 * 1024;
 
 /// A request in, an answer out: always an answer. Cheap to clone.
 ///
@@ -32,11 +35,15 @@ impl Pipeline {
     /// All steps.
     pub async fn answer(&self, request: Request) -> Response {
         let is_head = request.method() == Method::HEAD;
+        let (version, is_large) = (request.version(), is_large(request.body()));
         // Names the request, writes problems, logs, counts, and survives panics.
-        let answer = observe::observe(&self.app, request, async |request| {
+        let mut answer = observe::observe(&self.app, request, async |request| {
             limits::limit(&self.app, request, async |request| self.admit(request).await).await
         })
         .await;
+        if version <= Version::HTTP_11 && leaves_body(answer.status(), is_large) {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if is_head { without_body(answer) } else { answer }
     }
 
@@ -67,6 +74,17 @@ impl Pipeline {
         }
         Ok(response)
     }
+}
+
+fn is_large(body: &Body) -> bool {
+    !body.is_end_stream() && body.size_hint().upper().is_none_or(|bytes| bytes > SMALL_BODY_BYTES)
+}
+
+/// Whether the body may not have been read to its end. The server then ends the connection, and has to say so (RFC 9112,
+/// section 9.6): a client that does not know sends its next request into it.
+fn leaves_body(status: StatusCode, is_large: bool) -> bool {
+    matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT)
+        || is_large && (status.is_client_error() || status.is_server_error())
 }
 
 /// The answer to a HEAD: the length of what a GET would get, and nothing of it (RFC 9110, section 9.3.2). The HTTP/2 server

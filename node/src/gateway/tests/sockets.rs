@@ -260,3 +260,32 @@ async fn a_body_that_is_too_large_is_told_so_to_who_still_sends_it() {
     }
     check(&read_all(&mut stream).await, "413", "body_too_large");
 }
+
+/// Of an answer to a request that wants the connection to stay: whether it says that the connection ends.
+async fn says_that_it_ends(server: &Server, fields: &str, body: &[u8], status: &str) -> bool {
+    let head = format!(
+        "POST /admin/v1/categories HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n{fields}Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut stream = server.connect().await;
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(body).await.unwrap();
+    let mut answer = vec![0; 4096];
+    let read = tokio::time::timeout(PATIENCE, stream.read(&mut answer)).await.unwrap().unwrap();
+    let answer = String::from_utf8_lossy(&answer[..read]).to_ascii_lowercase();
+    assert!(answer.starts_with(&format!("http/1.1 {status}")), "{answer}");
+    answer.contains("\r\nconnection: close\r\n")
+}
+
+#[tokio::test]
+async fn an_answer_that_leaves_the_body_says_that_the_connection_ends() {
+    let server = Server::start(|_| {}).await;
+    let admin = format!("Authorization: Bearer {}\r\n", server.bench.admin);
+    let (small, large, too_large) = (vec![b' '; 100], vec![b' '; 100_000], vec![b' '; 2 << 20]);
+    assert!(says_that_it_ends(&server, &admin, &too_large, "413").await);
+    assert!(says_that_it_ends(&server, "", &large, "401").await);
+    assert!(!says_that_it_ends(&server, "", &small, "401").await);
+    assert!(!says_that_it_ends(&server, &admin, &small, "400").await);
+    let whole = format!(r#"{{"title": "Tea"}}{}"#, " ".repeat(100_000));
+    assert!(!says_that_it_ends(&server, &admin, whole.as_bytes(), "201").await);
+}
