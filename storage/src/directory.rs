@@ -300,14 +300,49 @@ fn replace(directory: &Path, name: &str, contents: &str) -> Result<(), Fault> {
     sync(directory)
 }
 
-/// Makes a directory durable, with the files and directories in it.
+/// Makes a directory durable, with the files and directories in it. One that goes away meanwhile has nothing to be made
+/// durable: the engine's thread removes its redo file when it likes.
 fn sync_all_in(directory: &Path) -> Result<(), Fault> {
     for entry in fs::read_dir(directory).map_err(|error| Fault::io("list", directory, error))? {
-        sync(&entry.map_err(|error| Fault::io("list", directory, error))?.path())?;
+        let path = entry.map_err(|error| Fault::io("list", directory, error))?.path();
+        match File::open(&path).and_then(|file| file.sync_all()) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(Fault::io("sync", &path, error)),
+            _ => {}
+        }
     }
     sync(directory)
 }
 
 fn sync(path: &Path) -> Result<(), Fault> {
     File::open(path).and_then(|file| file.sync_all()).map_err(|error| Fault::io("sync", path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::sync_all_in;
+
+    #[test]
+    fn a_file_that_goes_away_meanwhile_is_no_fault() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, is_over) = (directory.path(), AtomicBool::new(false));
+        fs::write(path.join("db"), b"records").unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let redo = path.join("redo");
+                while !is_over.load(Ordering::Relaxed) {
+                    fs::write(&redo, b"changes").unwrap();
+                    fs::remove_file(&redo).unwrap();
+                }
+            });
+            let synced: Vec<_> = (0..300).map(|_| sync_all_in(path)).collect();
+            is_over.store(true, Ordering::Relaxed);
+            for result in synced {
+                result.unwrap();
+            }
+        });
+        assert!(sync_all_in(&path.join("nowhere")).is_err());
+    }
 }
