@@ -24,6 +24,7 @@ pub mod fence;
 pub mod gateway;
 pub mod identity;
 pub mod init;
+mod leisure;
 pub mod level;
 pub mod machine;
 pub mod mail_catcher;

@@ -18,7 +18,7 @@ use openraft::raft::SnapshotResponse;
 use storage::{Incoming, Store};
 use tokio::{
     sync::Mutex,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
@@ -35,6 +35,10 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 
 /// The other side must read or write something within this time.
 const STALL_LIMIT: Duration = Duration::from_secs(15);
+
+/// After each piece the receiver rests as long as the piece took, and at most for so long: nodes may share a machine with
+/// those that sell meanwhile, and a copy in no hurry costs them nothing that buyers notice.
+const LONGEST_REST: Duration = Duration::from_millis(200);
 
 /// Checking, syncing and installing a large copy takes longer than any frame.
 const INSTALL_LIMIT: Duration = Duration::from_secs(600);
@@ -200,7 +204,9 @@ impl Receiver {
                 }
             };
             self.observer.snapshot_frame(frame.len() as u64);
+            let began = Instant::now();
             arriving = self.push(arriving, frame).await?;
+            sleep(began.elapsed().min(LONGEST_REST)).await;
         }
         let received = aside(self.off_thread, move || arriving.incoming.finish()).await??;
         let handle = SnapshotHandle::Received(Box::new(received));

@@ -15,7 +15,7 @@ use crate::digest::Digests;
 use crate::engine::{Batch, Engine};
 use crate::fault::Fault;
 use crate::home::{Generation, Home};
-use crate::sled::SledEngine;
+use crate::sled::{GONE, SledEngine};
 use crate::store::{Store, has_records, put_digests, stored_digests};
 use crate::write_behind::{WriteBehind, has_redo};
 
@@ -52,6 +52,7 @@ impl Directory {
     fn open(path: &Path, cache_bytes: u64) -> Result<(Directory, Arc<dyn Engine>), Fault> {
         fs::create_dir_all(path).map_err(|error| Fault::io("create", path, error))?;
         let lock = lock(path)?;
+        remove_gone(path)?;
         adopt_bare_files(path)?;
         let (current, was_closed) = match check_format(path)? {
             Layout::Empty => (None, true),
@@ -256,6 +257,22 @@ fn read_current(directory: &Path) -> Result<Option<u64>, Fault> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Fault::io("read", &path, error)),
     }
+}
+
+/// Goes on with the removal of obsolete states.
+fn remove_gone(directory: &Path) -> Result<(), Fault> {
+    for entry in fs::read_dir(directory).map_err(|error| Fault::io("list", directory, error))? {
+        let entry = entry.map_err(|error| Fault::io("list", directory, error))?;
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(GONE)) {
+            match fs::remove_dir_all(entry.path()) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(Fault::io("remove", entry.path(), error));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The numbers of all generations in a directory.

@@ -111,7 +111,13 @@ pub trait Engine: Send + Sync + 'static {
     /// Applies a batch: after a crash all of it is there or none, and batches are lost only from the end.
     fn commit(&self, batch: Batch) -> Result<(), Fault>;
 
-    /// Returns when everything committed before is durable.
+    /// Brings in a piece of a copy that nobody uses yet: as [`commit`](Engine::commit), but for atomicity, and before
+    /// anything was committed. It takes no memory that grows with the copy.
+    fn load(&self, piece: Batch) -> Result<(), Fault> {
+        self.commit(piece)
+    }
+
+    /// Returns when everything committed or loaded before is durable.
     fn flush(&self) -> Result<(), Fault>;
 
     /// Brings everything that was committed into the engine's own files. Nothing may be committed after it.

@@ -14,13 +14,11 @@ use crate::engine::{Batch, Direction, Engine, KeyRange, Raw};
 use crate::fault::Fault;
 use crate::home::Generation;
 use crate::key::FIRST_REPLICATED_PREFIX;
-use crate::snapshot::Export;
+use crate::snapshot::{Export, FLUSH_EVERY_BYTES};
 use crate::store::Store;
 
 /// Rounds that catch up while commits go on; after them the last one comes, however much it is.
 const MOST_ROUNDS: usize = 16;
-/// What is new is made durable in pieces of this size: one large flush at the end would hold up the log's own, on the same disk.
-const FLUSH_EVERY_BYTES: u64 = 16 << 20;
 /// A round that copied fewer keys than this was short enough: the next is the last.
 const FEW_KEYS: u64 = 200;
 /// Keys written at once.
@@ -114,7 +112,7 @@ fn copy_all(
             bytes += (key.len() + value.len()) as u64;
             batch.put(key, value);
         }
-        to.commit(batch).map_err(not_written)?;
+        to.load(batch).map_err(not_written)?;
         if bytes - flushed >= FLUSH_EVERY_BYTES {
             to.flush().map_err(not_written)?;
             flushed = bytes;

@@ -51,6 +51,16 @@ fn it_is_there_again_after_closing() {
     assert_eq!(fs::read(directory.path().join("CURRENT")).unwrap(), b"gen-1\n");
 }
 
+#[test]
+fn the_removal_of_an_obsolete_state_is_gone_on_with() {
+    let directory = made();
+    let gone = directory.path().join("gone-gen-7");
+    fs::create_dir(&gone).unwrap();
+    fs::write(gone.join("db"), b"records").unwrap();
+    check_record(directory.path());
+    assert!(!gone.exists());
+}
+
 /// A program that knows nothing of redo files looks into the engine's own files, and must find all or refuse.
 #[test]
 fn only_a_closed_state_looks_like_one_of_before_redo_files() {

@@ -1,6 +1,7 @@
 //! Writes a backup while the shop sells.
 
 use std::io::Write;
+use std::time::Instant;
 
 use storage::{Export, Store, View};
 
@@ -10,6 +11,7 @@ use super::head::Head;
 use super::manifest::{Manifest, tables};
 use super::passphrase::{Passphrase, Strength};
 use crate::clock::random;
+use crate::leisure::rest_after;
 use crate::secrets::SealKey;
 
 /// The version of the plain text.
@@ -100,11 +102,14 @@ pub fn create(
     sealer.write(&[PLAIN_VERSION]).map_err(failed)?;
     sealer.write(seal.bytes()).map_err(failed)?;
     let mut reader = moment.export.reader(&[])?;
-    while let Some(frame) = reader.next_frame()? {
+    loop {
+        let began = Instant::now();
+        let Some(frame) = reader.next_frame()? else { break };
         sealer.write(&frame).map_err(failed)?;
         if !progress(reader.records()) {
             return Err(BackupError::Stopped);
         }
+        rest_after(began.elapsed());
     }
     sealer.finish().map_err(failed)?;
     Ok(head.manifest)

@@ -9,6 +9,10 @@ use super::error::BackupError;
 use super::name::Name;
 use crate::data_dir::make_directory;
 
+/// What was written is made durable in pieces of this size: one large sync at the end would hold up the log's own, on the
+/// same disk.
+const SYNC_EVERY_BYTES: usize = 16 << 20;
+
 /// What is being written; a crash leaves it, and the next backup removes it.
 const UNFINISHED: &str = "unfinished";
 
@@ -52,10 +56,10 @@ impl Directory {
         let keep = || -> Result<T, BackupError> {
             let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
             let file = file.map_err(BackupError::io("create", draft.display()))?;
-            let mut out = BufWriter::with_capacity(256 * 1024, file);
+            let mut out = BufWriter::with_capacity(256 * 1024, Piecemeal { file, unsynced: 0 });
             let value = write(&mut out, &draft.display().to_string())?;
             out.flush().map_err(BackupError::io("write", draft.display()))?;
-            out.get_ref().sync_all().map_err(BackupError::io("sync", draft.display()))?;
+            out.get_ref().file.sync_all().map_err(BackupError::io("sync", draft.display()))?;
             fs::rename(&draft, &path).map_err(BackupError::io("name", path.display()))?;
             let synced = File::open(&self.directory).and_then(|directory| directory.sync_all());
             synced.map_err(BackupError::io("sync", self.directory.display()))?;
@@ -100,5 +104,27 @@ impl Directory {
         let entries = fs::read_dir(&self.directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let entries = entries.map_err(BackupError::io("list", self.directory.display()))?;
         Ok(entries.iter().map(fs::DirEntry::path).collect())
+    }
+}
+
+/// A file that is made durable as it grows.
+struct Piecemeal {
+    file: File,
+    unsynced: usize,
+}
+
+impl Write for Piecemeal {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.unsynced += written;
+        if self.unsynced >= SYNC_EVERY_BYTES {
+            self.file.sync_data()?;
+            self.unsynced = 0;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }

@@ -24,15 +24,13 @@ use tracing::{debug, error, info, warn};
 use self::measure::{Counted, Limits};
 use self::turn::Turn;
 use crate::config::Storage as Settings;
+use crate::leisure::rest_after;
 use crate::replica::Replica;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::CompactionEnd;
 
 pub use self::stopped::compact;
 
-/// After each piece the disk is left to others for so many times as long as the piece took, and at most for so long.
-const REST_FACTOR: u32 = 3;
-const LONGEST_REST: Duration = Duration::from_millis(200);
 /// How often a node looks that was asked and could not begin.
 const ASKED_EVERY: Duration = Duration::from_secs(2);
 /// So often a leader looks before it takes its turn: the followers are to be first.
@@ -278,7 +276,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 /// Leaves the disk to others for a while.
 pub(crate) fn rest(took: Duration, stop: &CancellationToken) -> ControlFlow<()> {
-    std::thread::sleep((took * REST_FACTOR).min(LONGEST_REST));
+    rest_after(took);
     if stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 

@@ -22,4 +22,5 @@ pub use check::{CheckedCopy, CopyCheck};
 pub(crate) use export::Shared as SharedExport;
 pub use export::{Export, ExportLimits, ExportReader};
 pub use frame::{EXPORT_VERSION, MAX_FRAME_BYTES, MAX_NOTE_BYTES};
+pub(crate) use receive::FLUSH_EVERY_BYTES;
 pub use receive::{Incoming, Received};

@@ -7,6 +7,10 @@ use crate::home::Generation;
 use crate::snapshot::check::{CheckedCopy, CopyCheck};
 use crate::store::put_digests;
 
+/// What is new is made durable in pieces of this size: one large flush at the end would hold up the log's own, on the same
+/// disk.
+pub(crate) const FLUSH_EVERY_BYTES: u64 = 16 << 20;
+
 /// Whether the records of the table with this prefix are kept.
 type Keep = fn(u8) -> bool;
 
@@ -18,23 +22,31 @@ pub struct Incoming {
     generation: Generation,
     check: CopyCheck,
     keep: Keep,
+    /// Bytes that are not known to be durable.
+    unflushed: u64,
 }
 
 impl Incoming {
     pub(crate) fn new(generation: Generation, keep: Keep) -> Incoming {
-        Incoming { generation, check: CopyCheck::new(), keep }
+        Incoming { generation, check: CopyCheck::new(), keep, unflushed: 0 }
     }
 
     /// Takes the next piece of the stream, of any size: whole frames are checked and written, the rest waits. It blocks
     /// on the disk.
     pub fn push(&mut self, piece: &[u8]) -> Result<(), Fault> {
-        let Incoming { generation, check, keep } = self;
+        let Incoming { generation, check, keep, unflushed } = self;
         check.push_into(piece, |records| {
             let mut batch = Batch::default();
             for (key, value) in records.into_iter().filter(|(key, _)| keep(key[0])) {
+                *unflushed += (key.len() + value.len()) as u64;
                 batch.put(key, value);
             }
-            generation.engine.commit(batch)
+            generation.engine.load(batch)?;
+            if *unflushed >= FLUSH_EVERY_BYTES {
+                generation.engine.flush()?;
+                *unflushed = 0;
+            }
+            Ok(())
         })
     }
 
@@ -56,7 +68,7 @@ impl Incoming {
 
     /// Checks that all has arrived and is what the sender had, and makes it durable.
     pub fn finish(self) -> Result<Received, Fault> {
-        let Incoming { generation, check, keep } = self;
+        let Incoming { generation, check, keep, .. } = self;
         let CheckedCopy { digests, note, .. } = check.finish()?;
         let digests = digests.only(keep);
         let mut batch = Batch::default();

@@ -7,6 +7,8 @@
 //! is durable and complete, then it goes into the engine change by change, and when the engine has flushed, the file is
 //! removed. Opening applies the file again if it is there (the double-write buffer of InnoDB has the same order).
 //!
+//! A copy that nobody uses before it is whole needs none of that: its pieces go right beneath ([`Engine::load`]).
+//!
 //! ```text
 //! commit ─▶ young ──16 MiB, a flush, or 10 s──▶ old ─▶ redo file, fsync ─▶ engine, change by change ─▶ flush ─▶ file removed
 //!                                                       └ durable from here on
@@ -43,6 +45,8 @@ pub(crate) fn has_redo(directory: &Path) -> bool {
 pub(crate) struct WriteBehind {
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
+    /// Something was loaded that the engine beneath has not flushed.
+    loaded: AtomicBool,
     retired: AtomicBool,
 }
 
@@ -71,7 +75,8 @@ impl WriteBehind {
             move || shared.run()
         });
         let writer = writer.map_err(|error| Fault::io("start a thread for", directory, error))?;
-        Ok(WriteBehind { shared, writer: Some(writer), retired: AtomicBool::new(false) })
+        let (loaded, retired) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(WriteBehind { shared, writer: Some(writer), loaded, retired })
     }
 }
 
@@ -106,7 +111,22 @@ impl Engine for WriteBehind {
         self.shared.commit(batch)
     }
 
+    fn load(&self, piece: Batch) -> Result<(), Fault> {
+        // What is pending would hide it, and be written over it.
+        if !self.shared.pending().is_empty() {
+            return Err(Fault::Engine { doing: "load", detail: "something was committed before".to_owned() });
+        }
+        self.loaded.store(true, Ordering::Release);
+        for (key, value) in piece.into_writes() {
+            self.shared.engine.write(&key, value.as_ref())?;
+        }
+        Ok(())
+    }
+
     fn flush(&self) -> Result<(), Fault> {
+        if self.loaded.swap(false, Ordering::AcqRel) {
+            self.shared.engine.flush()?;
+        }
         self.shared.flush()
     }
 

@@ -54,6 +54,11 @@ impl Pending {
         !self.young.is_empty()
     }
 
+    /// Whether everything is beneath.
+    pub(super) fn is_empty(&self) -> bool {
+        self.young.is_empty() && self.old.is_none()
+    }
+
     /// Makes the young generation the old one. There must be no old one, and something young.
     pub(super) fn rotate(&mut self) -> Arc<Changes> {
         let old = Arc::new(std::mem::take(&mut self.young));

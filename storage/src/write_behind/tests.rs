@@ -179,6 +179,25 @@ impl Engine for Breaking {
 }
 
 #[test]
+fn what_is_loaded_goes_right_beneath() {
+    let (directory, beneath) = (tempfile::tempdir().unwrap(), Arc::new(MemoryEngine::with_crashes()));
+    let engine = open(&beneath, directory.path(), 1 << 20);
+    engine.load(batch(&[(1, Some(1)), (2, Some(2))])).unwrap();
+    let loaded = vec![(vec![1], vec![1]), (vec![2], vec![2])];
+    assert_eq!(all(&*beneath, Direction::Forward), loaded, "nothing of it waits in memory");
+    engine.flush().unwrap();
+    engine.load(batch(&[(3, Some(3))])).unwrap();
+    // What is committed comes later.
+    engine.commit(batch(&[(2, Some(9))])).unwrap();
+    assert_eq!(engine.load(batch(&[(2, Some(4))])).unwrap_err().code(), "storage_engine");
+    assert_eq!(engine.get(&[2]).unwrap().as_deref(), Some([9].as_slice()));
+    engine.retire();
+    drop(engine);
+    beneath.crash(0);
+    assert_eq!(all(&*beneath, Direction::Forward), loaded, "durable is what was flushed");
+}
+
+#[test]
 fn a_failure_beneath_is_told_to_whoever_commits_or_flushes() {
     let (directory, beneath) = (tempfile::tempdir().unwrap(), Arc::new(MemoryEngine::new()));
     let breaking = Arc::new(Breaking { beneath, left: AtomicUsize::new(0) });

@@ -1,6 +1,8 @@
 """The same shop at growing numbers of orders: throughput, start, restart, join, memory, disk."""
 
+import re
 import shutil
+import subprocess
 import time
 
 from harness import load
@@ -10,6 +12,10 @@ from subjects.shop import Shop
 CLIENTS = 64
 #: Placed with one access token, which is good for 15 minutes.
 BATCH = 50_000
+#: What a shop of any size keeps of the smallest one's throughput, and what p99 grows to.
+LEAST_THROUGHPUT, MOST_P99 = 0.8, 1.5
+#: What files that were just compacted have, of the bytes of all keys and values.
+MOST_DISK = 4.0
 
 
 def run(bench):
@@ -25,7 +31,21 @@ def run(bench):
                 case.sample(bench.seconds)
                 placed += case.samples[-1]["operations"]
             figures.append({**case.figure(), "further": _ends_and_beginnings(shop)})
+    bench.notes += [note for figure in figures for note in excess(figures[0], figure)]
     return figures
+
+
+def excess(smallest, figure):
+    """What the shop promises to hold while it grows, where it does not."""
+    kept, p99 = figure["per_second"] / smallest["per_second"], figure["p99_ms"] / smallest["p99_ms"]
+    times = figure["further"]["compacted, of its data"]
+    for what, failed, told in [
+        ("throughput", kept < LEAST_THROUGHPUT, f"is {kept:.2f} of that of {smallest['subject']}, not {LEAST_THROUGHPUT}"),
+        ("p99", p99 > MOST_P99, f"is {p99:.2f} times that of {smallest['subject']}, more than {MOST_P99}"),
+        ("compacted files", times > MOST_DISK, f"are {times:.2f} times the data, more than {MOST_DISK:g}"),
+    ]:
+        if failed:
+            yield f"FAILED: growth: {figure['subject']}: {what} {told}"
 
 
 def _subject(size):
@@ -40,6 +60,7 @@ def place(shop, operations, seconds):
 def _ends_and_beginnings(shop):
     """What takes long when there is much, in seconds; disk in MB."""
     shop.stop(1)
+    compacted = _compacted(shop)
     started = shop.run(1)
     shop.kill(1)
     restarted = shop.run(1)
@@ -49,4 +70,16 @@ def _ends_and_beginnings(shop):
     shop.remove(number)
     shutil.rmtree(data, ignore_errors=True)
     disk = sum(file.stat().st_blocks * 512 for file in shop.nodes[1]["data"].rglob("*") if file.is_file())
-    return {"start s": started, "start after kill -9 s": restarted, "join s": joined, "disk MB": disk / 2**20}
+    return {"start s": started, "start after kill -9 s": restarted, "join s": joined, "disk MB": disk / 2**20,
+            **compacted}
+
+
+def _compacted(shop):
+    """What a copy of a stopped node's files is compacted to: the node itself stays as it is."""
+    copy = shop.directory / "compacted"
+    shutil.copytree(shop.nodes[1]["data"], copy)
+    done = subprocess.run([load.TARGET / "shopnode", "compact", "--data", copy], capture_output=True, text=True,
+                          check=True, timeout=3_600)
+    shutil.rmtree(copy)
+    data, files = map(int, re.search(r"of (\d+) bytes: files had \d+ bytes and have (\d+)", done.stderr).groups())
+    return {"compacted MB": files / 2**20, "compacted, of its data": files / data}

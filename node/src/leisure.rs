@@ -1,0 +1,12 @@
+//! How what is large is done beside what is urgent: in small pieces, with a rest after each, so that buyers notice nothing.
+
+use std::time::Duration;
+
+/// After each piece the disk is left to others for so many times as long as the piece took, and at most for so long.
+const REST_FACTOR: u32 = 3;
+const LONGEST_REST: Duration = Duration::from_millis(200);
+
+/// Leaves the disk and the processor to others for a while, on a thread that may block.
+pub fn rest_after(took: Duration) {
+    std::thread::sleep((took * REST_FACTOR).min(LONGEST_REST));
+}
