@@ -6,7 +6,7 @@ use std::time::Duration;
 const REST_FACTOR: u32 = 3;
 const LONGEST_REST: Duration = Duration::from_millis(200);
 
-/// Leaves the disk and the processor to others for a while, on a thread that may block.
-pub fn rest_after(took: Duration) {
-    std::thread::sleep((took * REST_FACTOR).min(LONGEST_REST));
+/// How long to rest after a piece that took so long.
+pub fn rest_after(took: Duration) -> Duration {
+    (took * REST_FACTOR).min(LONGEST_REST)
 }

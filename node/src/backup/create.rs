@@ -109,7 +109,7 @@ pub fn create(
         if !progress(reader.records()) {
             return Err(BackupError::Stopped);
         }
-        rest_after(began.elapsed());
+        std::thread::sleep(rest_after(began.elapsed()));
     }
     sealer.finish().map_err(failed)?;
     Ok(head.manifest)

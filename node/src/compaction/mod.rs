@@ -276,7 +276,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 /// Leaves the disk to others for a while.
 pub(crate) fn rest(took: Duration, stop: &CancellationToken) -> ControlFlow<()> {
-    rest_after(took);
+    std::thread::sleep(rest_after(took));
     if stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 

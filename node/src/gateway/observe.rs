@@ -78,7 +78,8 @@ fn record(app: &App, method: &Method, answer: &Response, since: Instant) {
     let span = tracing::Span::current();
     span.record("http.route", route).record("http.response.status_code", status);
     let elapsed_ms = elapsed.as_micros() as f64 / 1_000.0;
-    if status >= 500 {
+    // A balancer asks again and again, and is answered `not_ready` for as long as a node joins or drains.
+    if status >= 500 && code != Some(Code::NotReady.as_str()) {
         tracing::warn!(route, status, code, elapsed_ms, "answered");
     } else {
         tracing::debug!(route, status, code, elapsed_ms, "answered");

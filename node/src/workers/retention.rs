@@ -17,6 +17,7 @@ use shop::{Command, Outcome, Timestamp};
 
 use super::desk::{Desk, Trouble};
 use super::supervisor::{Fences, Pass, Reconciler};
+use crate::leisure::rest_after;
 
 /// The queue whose lease the retention worker holds.
 const QUEUE: &str = "retention";
@@ -25,7 +26,7 @@ const PAUSE: Duration = Duration::from_secs(600);
 /// Notifications and text messages that ended are kept for 30 days.
 const NOTIFICATIONS_KEPT_MILLIS: u64 = 30 * 24 * 60 * 60 * 1_000;
 /// So many of them are looked at in one step.
-const NOTIFICATIONS_PER_STEP: usize = 500;
+const NOTIFICATIONS_PER_STEP: usize = 100;
 /// Orders, or notifications, that are added to their index in one step.
 const INDEXED_PER_STEP: u32 = 150;
 
@@ -138,8 +139,11 @@ impl Reconciler for Retention {
                 return Ok(Pass::Idle);
             }
             let stage = self.stage.unwrap_or(Stage::PaymentStates);
+            let began = Instant::now();
             self.stage = self.step(stage, desk, fence).await?;
             if self.stage.is_some() {
+                // A sweep through a large shop has thousands of steps, and nobody waits for it.
+                tokio::time::sleep(rest_after(began.elapsed())).await;
                 return Ok(Pass::More);
             }
             self.rests_until = Some(Instant::now() + PAUSE);

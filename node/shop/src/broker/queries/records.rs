@@ -11,7 +11,7 @@ use crate::page::Found;
 use crate::time::Timestamp;
 
 /// The most stored replies that one search for expired ones looks at.
-pub const MAX_REPLIES_EXAMINED: usize = 1_000;
+pub const MAX_REPLIES_EXAMINED: usize = 200;
 /// The most positions of one group that are read.
 const MAX_OFFSETS: usize = 10_000;
 
