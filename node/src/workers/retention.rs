@@ -42,6 +42,18 @@ enum Stage {
     Events,
 }
 
+impl Stage {
+    /// Whether `next` is the next piece of the same walk through many records.
+    fn walks_on_to(self, next: Stage) -> bool {
+        matches!(
+            (self, next),
+            (Stage::Replies { .. }, Stage::Replies { .. })
+                | (Stage::Notifications { .. }, Stage::Notifications { .. })
+                | (Stage::Texts { .. }, Stage::Texts { .. })
+        )
+    }
+}
+
 /// The reconciler of the queue `retention`.
 #[derive(Debug, Default)]
 pub struct Retention {
@@ -141,9 +153,11 @@ impl Reconciler for Retention {
             let stage = self.stage.unwrap_or(Stage::PaymentStates);
             let began = Instant::now();
             self.stage = self.step(stage, desk, fence).await?;
-            if self.stage.is_some() {
-                // A sweep through a large shop has thousands of steps, and nobody waits for it.
-                tokio::time::sleep(rest_after(began.elapsed())).await;
+            if let Some(next) = self.stage {
+                if stage.walks_on_to(next) {
+                    // Through a large shop it has thousands of steps, and nobody waits for it.
+                    tokio::time::sleep(rest_after(began.elapsed())).await;
+                }
                 return Ok(Pass::More);
             }
             self.rests_until = Some(Instant::now() + PAUSE);
