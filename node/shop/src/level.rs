@@ -12,12 +12,13 @@
 //! | 3 | failed notifications can be sent again (`notification.retry`) |
 //! | 4 | text messages (`sms.*`); indexes of payments by state and of notifications by status (`payment.index_states`,
 //! |   | `notification.index_statuses`) |
+//! | 5 | money that a canceled order takes late goes back at once, also while another attempt of it is being voided |
 
 /// The level of clusters that never raised theirs.
 pub const FIRST_LEVEL: u32 = 1;
 
 /// The levels that this program supports.
-pub const LEVELS: Levels = Levels { least: 1, most: 4 };
+pub const LEVELS: Levels = Levels { least: 1, most: 5 };
 
 /// A stretch of levels, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -27,7 +28,7 @@ pub struct Levels {
     #[cfg_attr(feature = "http", schema(example = 1))]
     pub least: u32,
     /// The highest.
-    #[cfg_attr(feature = "http", schema(example = 4))]
+    #[cfg_attr(feature = "http", schema(example = 5))]
     pub most: u32,
 }
 

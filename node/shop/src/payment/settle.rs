@@ -16,6 +16,10 @@ use crate::payment::{
 use crate::rejection::{Halt, Rejection};
 use crate::time::Timestamp;
 
+/// The level from which on late money goes back while an authorisation of the same, canceled order is being voided. Below it
+/// waits for the void, whose answer may be long in coming.
+const WAITS_FOR_NO_VOID_SINCE: u32 = 5;
+
 /// Draws the consequences of a change of one of the order's attempts, the one at `position`, by which `gained` minor
 /// units were taken.
 pub(crate) fn settle(
@@ -50,11 +54,14 @@ pub(crate) fn settle(
 }
 
 /// Undoes an order whose cancellation is wanted, as soon as no payment is in flight: all that was taken is given back,
-/// exactly once. An authorisation that nobody is capturing does not hold it up: it is voided afterwards.
+/// exactly once. An authorisation that nobody is capturing does not hold it up: it is voided afterwards, and what another
+/// attempt takes meanwhile does not wait for that.
 pub(crate) fn undo(ctx: &mut Ctx<'_, '_>, draft: &mut Draft) -> Result<(), Halt> {
     drop_unsent(ctx, draft);
+    let is_undone =
+        draft.order.status == Status::Canceled && ctx.active_version >= WAITS_FOR_NO_VOID_SINCE;
     let in_flight = draft.order.open_attempt().is_some_and(|(_, attempt)| attempt.state != State::Authorized);
-    if in_flight {
+    if in_flight && !is_undone {
         return Ok(());
     }
     if matches!(draft.order.status, Status::PendingPayment | Status::Open) {

@@ -13,6 +13,7 @@ mod retry;
 mod script;
 mod sms;
 mod upgrade;
+mod void;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -36,12 +37,13 @@ struct Entry {
 type Script = fn() -> Vec<Entry>;
 
 /// The logs: their files, and what was played to record them.
-const LOGS: [(&str, Script); 5] = [
+const LOGS: [(&str, Script); 6] = [
     ("log", script::play),
     ("log2", upgrade::play),
     ("log3", retry::play),
     ("log4", sms::play),
     ("log4_indexes", indexes::play),
+    ("log5", void::play),
 ];
 
 /// A shop in memory that applies entries in runs of a given length, as a node does after a restart.

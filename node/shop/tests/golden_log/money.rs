@@ -76,11 +76,16 @@ fn call(payment: PaymentId, operation: Operation, sequence: u16) -> Call {
     Call { payment, operation, sequence }
 }
 
-fn send(player: &mut Player, payment: PaymentId, operation: Operation, sequence: u16) {
+pub(crate) fn send(player: &mut Player, payment: PaymentId, operation: Operation, sequence: u16) {
     player.ok(MarkSending { fence: fence(), call: call(payment, operation, sequence) });
 }
 
-fn hear(player: &mut Player, payment: PaymentId, status: PaymentStatus, source: Source) -> Outcome {
+pub(crate) fn hear(
+    player: &mut Player,
+    payment: PaymentId,
+    status: PaymentStatus,
+    source: Source,
+) -> Outcome {
     let amount = 2 * PRICE;
     let yes = matches!(status, PaymentStatus::Authorized | PaymentStatus::Captured);
     let report = Report::Payment(PaymentReport {

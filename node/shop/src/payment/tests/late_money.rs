@@ -55,6 +55,49 @@ fn whoever_canceled_gets_the_money_back() {
     assert_eq!((found.status, found.refunding()), (Status::Canceled, 1998));
 }
 
+/// An order that was canceled after its second payment was authorised; the void of that one is under way when it turns
+/// out that the first, declined, payment was taken.
+fn taken_during_a_void(active_version: u32) -> (Desk, OrderId, PaymentId) {
+    let mut desk = Desk::new();
+    desk.bench.active_version = active_version;
+    let (order, first) = ordered(&mut desk);
+    desk.send(first, Operation::Authorize, 1);
+    desk.see(first, PaymentStatus::Declined);
+    let choice = card(CaptureMode::Automatic);
+    desk.bench.ok(OpenAttempt { order, caller: Caller::Staff, choice });
+    let second = PaymentId::of(order, 2);
+    desk.send(second, Operation::Authorize, 1);
+    desk.see(second, PaymentStatus::Authorized);
+    desk.bench.ok(CancelOrder { order, caller: Caller::Staff });
+    assert_eq!(desk.order(order).status, Status::Canceled);
+    desk.send(second, Operation::Void, 2);
+    desk.see_by(first, PaymentStatus::Captured, Source::Webhook);
+    (desk, order, second)
+}
+
+#[test]
+fn money_of_a_canceled_order_waits_for_no_void() {
+    let (mut desk, order, second) = taken_during_a_void(5);
+    let found = desk.order(order);
+    assert_eq!((found.captured(), found.refunding(), found.refunds.len()), (1998, 1998, 1));
+    desk.see(second, PaymentStatus::Canceled);
+    let found = desk.order(order);
+    assert_eq!((found.captured(), found.refunding(), found.refunds.len()), (1998, 1998, 1));
+    // The void came too late, says a webhook: that goes back as well.
+    desk.see_by(second, PaymentStatus::Captured, Source::Webhook);
+    let found = desk.order(order);
+    assert_eq!((found.captured(), found.refunding(), found.refunds.len()), (2 * 1998, 2 * 1998, 2));
+}
+
+#[test]
+fn below_its_level_it_waits() {
+    let (mut desk, order, second) = taken_during_a_void(4);
+    assert_eq!(desk.order(order).refunding(), 0);
+    desk.see(second, PaymentStatus::Canceled);
+    let found = desk.order(order);
+    assert_eq!((found.captured(), found.refunding(), found.refunds.len()), (1998, 1998, 1));
+}
+
 #[test]
 fn what_was_paid_twice_goes_back_once() {
     let mut desk = Desk::new();
