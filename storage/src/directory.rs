@@ -1,9 +1,10 @@
-//! A store's directory: `{FORMAT, CURRENT, LOCK, gen-N/}`.
+//! A store's directory: `{FORMAT, CURRENT, LOCK, gen-N/, gone-gen-N/}`.
 //!
-//! `FORMAT` names the layout, and whether the state was closed; an unknown one is refused. `CURRENT` names the generation in use, and is replaced by
-//! renaming, so that after a crash it names the old one or the new one. Every other generation was half received or is
-//! obsolete, and is removed at the next open. A directory that has the engine's files themselves, as the first nodes
-//! had it, becomes a first generation. `LOCK` is held by the process that has the store open.
+//! `FORMAT` names the layout, and whether the state was closed; an unknown one is refused. `CURRENT` names the generation in
+//! use, and is replaced by renaming, so that after a crash it names the old one or the new one. Every other generation was
+//! half received or is obsolete, and is removed at the next open; a large one is called `gone-gen-N` while it is. A directory
+//! that has the engine's files themselves, as the first nodes had it, becomes a first generation. `LOCK` is held by the
+//! process that has the store open.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
@@ -15,7 +16,8 @@ use crate::digest::Digests;
 use crate::engine::{Batch, Engine};
 use crate::fault::Fault;
 use crate::home::{Generation, Home};
-use crate::sled::{GONE, SledEngine};
+use crate::removal;
+use crate::sled::SledEngine;
 use crate::store::{Store, has_records, put_digests, stored_digests};
 use crate::write_behind::{WriteBehind, has_redo};
 
@@ -52,7 +54,7 @@ impl Directory {
     fn open(path: &Path, cache_bytes: u64) -> Result<(Directory, Arc<dyn Engine>), Fault> {
         fs::create_dir_all(path).map_err(|error| Fault::io("create", path, error))?;
         let lock = lock(path)?;
-        remove_gone(path)?;
+        removal::go_on(path)?;
         adopt_bare_files(path)?;
         let (current, was_closed) = match check_format(path)? {
             Layout::Empty => (None, true),
@@ -87,7 +89,7 @@ impl Directory {
         for other in generations(&self.path)?.into_iter().filter(|other| *other != number) {
             let obsolete = self.generation_path(other);
             tracing::info!(directory = %obsolete.display(), "half-received or obsolete state removed");
-            fs::remove_dir_all(&obsolete).map_err(|error| Fault::io("remove", &obsolete, error))?;
+            removal::remove(&obsolete);
         }
         let beneath = self.open_engine(number)?;
         // sled takes missing files for an empty database; a generation has digests from its first flush on. Looked at
@@ -257,22 +259,6 @@ fn read_current(directory: &Path) -> Result<Option<u64>, Fault> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Fault::io("read", &path, error)),
     }
-}
-
-/// Goes on with the removal of obsolete states.
-fn remove_gone(directory: &Path) -> Result<(), Fault> {
-    for entry in fs::read_dir(directory).map_err(|error| Fault::io("list", directory, error))? {
-        let entry = entry.map_err(|error| Fault::io("list", directory, error))?;
-        if entry.file_name().to_str().is_some_and(|name| name.starts_with(GONE)) {
-            match fs::remove_dir_all(entry.path()) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(Fault::io("remove", entry.path(), error));
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The numbers of all generations in a directory.

@@ -18,6 +18,8 @@ mod memory;
 mod overlay;
 mod read;
 mod rebuild;
+#[cfg(feature = "sled")]
+mod removal;
 mod scrub;
 #[cfg(feature = "sled")]
 mod sled;
@@ -40,6 +42,8 @@ pub use key::{Key, Scope};
 pub use memory::MemoryEngine;
 pub use read::{Read, ReadBytes, Stored};
 pub use rebuild::Rebuilt;
+#[cfg(feature = "sled")]
+pub use removal::finish_removal;
 pub use scrub::ScrubReport;
 #[cfg(feature = "sled")]
 pub use sled::SledEngine;

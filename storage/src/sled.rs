@@ -3,23 +3,17 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::engine::{Batch, Direction, Engine, KeyRange, Raw, Scan};
 use crate::fault::Fault;
+use crate::removal;
 
 /// The smallest page cache worth having, in bytes: below it every read goes to the disk.
 const MIN_CACHE_BYTES: u64 = 8 << 20;
-
-/// What the names of directories begin with that are being removed.
-pub(crate) const GONE: &str = "gone-";
-/// Of an obsolete state so much is removed at once, and then nothing for a while.
-const REMOVED_AT_ONCE_BYTES: u64 = 32 << 20;
-const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
 
 /// Records in one sled tree, so that one batch is one atomic write.
 pub struct SledEngine {
@@ -82,55 +76,10 @@ struct Files {
 
 impl Drop for Files {
     fn drop(&mut self) {
-        if !self.retired.load(Ordering::Relaxed) {
-            return;
-        }
-        let log = self.directory.join("db");
-        let bytes = fs::metadata(&log).map_or(0, |metadata| metadata.len());
-        let gone = gone(&self.directory);
-        // Under another name, because a store that is opened meanwhile may take this one for a state of its own.
-        if bytes <= REMOVED_AT_ONCE_BYTES || fs::rename(&self.directory, &gone).is_err() {
-            return remove(&self.directory);
-        }
-        // What a thread does not come to is removed at the next open.
-        let started = std::thread::Builder::new().name("state-remover".to_owned()).spawn(move || {
-            if let Err(error) = shrink_slowly(&gone.join("db"), bytes) {
-                tracing::warn!(directory = %gone.display(), %error, "obsolete state is removed at once");
-            }
-            remove(&gone);
-        });
-        if let Err(error) = started {
-            tracing::warn!(%error, "obsolete state stays until the next start");
+        if self.retired.load(Ordering::Relaxed) {
+            removal::remove(&self.directory);
         }
     }
-}
-
-/// Cuts a file shorter and shorter. To free all blocks of a large one is one transaction of the file system, for which every
-/// sync of the log would wait.
-fn shrink_slowly(path: &Path, mut bytes: u64) -> io::Result<()> {
-    let file = File::options().write(true).open(path)?;
-    while bytes > REMOVED_AT_ONCE_BYTES {
-        bytes -= REMOVED_AT_ONCE_BYTES;
-        file.set_len(bytes)?;
-        std::thread::sleep(REMOVAL_PAUSE);
-    }
-    Ok(())
-}
-
-fn remove(directory: &Path) {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            tracing::warn!(directory = %directory.display(), %error, "obsolete state stays until the next start");
-        }
-        _ => {}
-    }
-}
-
-/// What the directory of an obsolete state is called while it is removed.
-fn gone(directory: &Path) -> PathBuf {
-    let mut name = OsString::from(GONE);
-    name.push(directory.file_name().unwrap_or_default());
-    directory.with_file_name(name)
 }
 
 impl SledEngine {
@@ -235,34 +184,16 @@ fn fault(doing: &'static str, error: &sled::Error) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, File};
     use std::sync::atomic::AtomicBool;
-    use std::time::{Duration, Instant};
 
-    use super::{Files, REMOVED_AT_ONCE_BYTES, gone};
-
-    #[test]
-    fn a_large_obsolete_state_goes_away_under_another_name() {
-        let home = tempfile::tempdir().unwrap();
-        let directory = home.path().join("gen-1");
-        fs::create_dir(&directory).unwrap();
-        // A file with no blocks: only its length counts here.
-        let log = File::create(directory.join("db")).unwrap();
-        log.set_len(REMOVED_AT_ONCE_BYTES * 5).unwrap();
-        drop(Files { directory: directory.clone(), retired: AtomicBool::new(true) });
-        assert!(!directory.exists());
-        let shorter = || log.metadata().unwrap().len() <= REMOVED_AT_ONCE_BYTES;
-        let until = Instant::now() + Duration::from_secs(60);
-        while !shorter() || gone(&directory).exists() {
-            assert!(Instant::now() < until, "it stays");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
+    use super::Files;
 
     #[test]
-    fn a_state_in_use_stays() {
+    fn only_an_obsolete_state_goes_away() {
         let home = tempfile::tempdir().unwrap();
         drop(Files { directory: home.path().to_owned(), retired: AtomicBool::new(false) });
         assert!(home.path().exists());
+        drop(Files { directory: home.path().to_owned(), retired: AtomicBool::new(true) });
+        assert!(!home.path().exists());
     }
 }

@@ -28,6 +28,9 @@ pub fn compact(arguments: &CompactArguments) -> Result<()> {
         bail!("{}: {lacks}", failed());
     }
     let rebuilt = store.rebuild(without_rest).with_context(failed)?;
+    // The old files go away little by little where a node is running; nobody is held up by it here.
+    drop(store);
+    storage::finish_removal(&state)?;
     eprintln!(
         "{} records of {} bytes: files had {} bytes and have {}",
         rebuilt.records, rebuilt.bytes, rebuilt.size_before, rebuilt.size_after

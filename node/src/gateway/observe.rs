@@ -23,6 +23,9 @@ use crate::telemetry::{adopt, parse_traceparent};
 /// Names the request in the answer, the log and the events.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("shopnode-request-id");
 
+/// The route by which balancers ask whether the node can serve: that it cannot is no trouble of the answer.
+const READINESS: &str = "/readyz";
+
 /// What is known of a request from its first moment.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
@@ -78,8 +81,9 @@ fn record(app: &App, method: &Method, answer: &Response, since: Instant) {
     let span = tracing::Span::current();
     span.record("http.route", route).record("http.response.status_code", status);
     let elapsed_ms = elapsed.as_micros() as f64 / 1_000.0;
-    // A balancer asks again and again, and is answered `not_ready` for as long as a node joins or drains.
-    if status >= 500 && code != Some(Code::NotReady.as_str()) {
+    // A balancer asks again and again, for as long as a node joins or drains.
+    let is_told_by_a_probe = route == READINESS && code == Some(Code::NotReady.as_str());
+    if status >= 500 && !is_told_by_a_probe {
         tracing::warn!(route, status, code, elapsed_ms, "answered");
     } else {
         tracing::debug!(route, status, code, elapsed_ms, "answered");

@@ -124,8 +124,9 @@ impl Engine for WriteBehind {
     }
 
     fn flush(&self) -> Result<(), Fault> {
-        if self.loaded.swap(false, Ordering::AcqRel) {
+        if self.loaded.load(Ordering::Acquire) {
             self.shared.engine.flush()?;
+            self.loaded.store(false, Ordering::Release);
         }
         self.shared.flush()
     }

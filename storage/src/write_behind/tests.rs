@@ -12,8 +12,11 @@ use super::writer::Limits;
 use super::{WriteBehind, has_redo};
 use crate::engine::{Batch, Direction, Engine, KeyRange, Raw, Scan};
 use crate::fault::Fault;
+use crate::home::Generation;
 use crate::memory::MemoryEngine;
+use crate::snapshot::{FLUSH_EVERY_BYTES, Incoming, MAX_FRAME_BYTES};
 use crate::store::{Store, put_digests};
+use crate::table::Table;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 type Change = (u8, Option<u8>);
@@ -195,6 +198,92 @@ fn what_is_loaded_goes_right_beneath() {
     drop(engine);
     beneath.crash(0);
     assert_eq!(all(&*beneath, Direction::Forward), loaded, "durable is what was flushed");
+}
+
+/// An engine that counts what is not durable.
+#[derive(Default)]
+struct Counting {
+    beneath: MemoryEngine,
+    unflushed: AtomicUsize,
+    most_unflushed: AtomicUsize,
+}
+
+impl Engine for Counting {
+    fn get(&self, key: &[u8]) -> Result<Option<Raw>, Fault> {
+        self.beneath.get(key)
+    }
+
+    fn scan<'a>(&'a self, range: KeyRange, direction: Direction) -> Scan<'a> {
+        self.beneath.scan(range, direction)
+    }
+
+    fn write(&self, key: &Raw, value: Option<&Raw>) -> Result<(), Fault> {
+        let bytes = key.len() + value.map_or(0, |value| value.len());
+        let unflushed = self.unflushed.fetch_add(bytes, Ordering::SeqCst) + bytes;
+        self.most_unflushed.fetch_max(unflushed, Ordering::SeqCst);
+        self.beneath.write(key, value)
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), Fault> {
+        self.beneath.commit(batch)
+    }
+
+    fn flush(&self) -> Result<(), Fault> {
+        self.unflushed.store(0, Ordering::SeqCst);
+        self.beneath.flush()
+    }
+
+    fn size_bytes(&self) -> Result<u64, Fault> {
+        self.beneath.size_bytes()
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    fn retire(&self) {}
+}
+
+struct Things;
+
+impl Table for Things {
+    const PREFIX: u8 = 0x30;
+    const NAME: &'static str = "things";
+    type Key = u32;
+    type Value = Thing;
+}
+
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Thing(Vec<u8>);
+crate::versioned!(Thing, 1);
+
+/// However large it is: memory has none of it, and no flush is larger than one piece.
+#[test]
+fn a_copy_arrives_in_pieces_that_are_made_durable() {
+    const RECORDS: u32 = 800;
+    let source = Store::open(Arc::new(MemoryEngine::new())).unwrap();
+    let mut txn = source.begin();
+    for number in 0..RECORDS {
+        txn.put::<Things>(&number, &Thing(vec![7; 60_000])).unwrap();
+    }
+    source.commit(txn).unwrap();
+    let export = source.export().unwrap();
+    let mut reader = export.reader(b"").unwrap();
+
+    let (directory, beneath) = (tempfile::tempdir().unwrap(), Arc::new(Counting::default()));
+    let engine =
+        Arc::new(WriteBehind::open_with(beneath.clone(), directory.path(), limits(1 << 20)).unwrap());
+    let generation = Generation { number: 1, engine: engine.clone(), adopted: true };
+    let mut incoming = Incoming::new(generation, |_| true);
+    while let Some(frame) = reader.next_frame().unwrap() {
+        incoming.push(&frame).unwrap();
+        assert!(engine.shared.pending().is_empty(), "a piece waits in memory");
+    }
+    let received = incoming.finish().unwrap();
+    assert_eq!(received.digests().count(), u64::from(RECORDS));
+    assert_eq!(beneath.unflushed.load(Ordering::SeqCst), 0, "the end of it is not durable");
+    let most = beneath.most_unflushed.load(Ordering::SeqCst) as u64;
+    assert!((FLUSH_EVERY_BYTES..FLUSH_EVERY_BYTES + MAX_FRAME_BYTES as u64).contains(&most), "{most}");
 }
 
 #[test]

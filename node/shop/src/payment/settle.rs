@@ -58,8 +58,7 @@ pub(crate) fn settle(
 /// attempt takes meanwhile does not wait for that.
 pub(crate) fn undo(ctx: &mut Ctx<'_, '_>, draft: &mut Draft) -> Result<(), Halt> {
     drop_unsent(ctx, draft);
-    let is_undone =
-        draft.order.status == Status::Canceled && ctx.active_version >= WAITS_FOR_NO_VOID_SINCE;
+    let is_undone = draft.order.status == Status::Canceled && ctx.active_version >= WAITS_FOR_NO_VOID_SINCE;
     let in_flight = draft.order.open_attempt().is_some_and(|(_, attempt)| attempt.state != State::Authorized);
     if in_flight && !is_undone {
         return Ok(());
