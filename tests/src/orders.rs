@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::dev::Dev;
+use crate::wait;
 
 /// Publishes a product with one variant at 9.99 EUR and sets its stock.
 pub async fn sell(admin: &Api, sku: &str, on_hand: u32) -> Result<()> {
@@ -98,6 +99,20 @@ pub async fn set(admin: &Api, patch: &Value) -> Result<()> {
         .body(patch.to_string());
     crate::api::answer(request).await?.expect(200)?;
     Ok(())
+}
+
+/// [`shop_digests`], once two looks in a row find the same: workers look for work at least once a second. A new shop's
+/// first sweep has been there by then.
+pub async fn digests_at_rest(admin: &Api) -> Result<Value> {
+    /// What the sweep says of the indexes that it completes.
+    const SWEPT: [&str; 2] = ["73", "7c"];
+    wait::until("a shop at rest", Duration::from_secs(60), || async {
+        let before = shop_digests(admin).await.ok()?;
+        let is_swept = SWEPT.iter().all(|table| before.get(table).is_some());
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        (is_swept && shop_digests(admin).await.ok()? == before).then_some(before)
+    })
+    .await
 }
 
 /// The digests of the shop's own tables, by prefix. Left out are the log's (its clock moves with every entry, refused

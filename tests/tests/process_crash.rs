@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use shopnode_tests::{Api, Dev, api, orders, wait};
+use shopnode_tests::{Api, Dev, api, orders};
 
 const ROUNDS: usize = 4;
 const BUYERS: usize = 6;
@@ -151,13 +151,8 @@ async fn stock_is_the_sum_of_its_movements(admin: &Api, sku: &str) -> Result<()>
 }
 
 async fn the_digest_survives(dev: &mut Dev, admin: &Api) -> Result<()> {
-    // Quiet: two readings in a row agree. Workers may still be writing what the last orders led to.
-    let before = wait::until("the shop to be quiet", Duration::from_secs(60), || async {
-        let first = orders::shop_digests(admin).await.ok()?;
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        (orders::shop_digests(admin).await.ok()? == first).then_some(first)
-    })
-    .await?;
+    // Workers may still be writing what the last orders led to.
+    let before = orders::digests_at_rest(admin).await?;
     dev.kill_node().await?;
     dev.run_node().await?;
     let after = orders::shop_digests(admin).await?;

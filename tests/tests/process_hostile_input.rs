@@ -38,7 +38,7 @@ async fn bad_orders_are_refused_with_a_pointer_and_change_nothing() -> Result<()
     let dev = Dev::empty().await?;
     let admin = dev.admin();
     orders::sell(&admin, "TEA-1", 100).await?;
-    let before = orders::shop_digests(&admin).await?;
+    let before = orders::digests_at_rest(&admin).await?;
 
     let valid = orders::order("TEA-1", 1, "manual", "invoice").to_string();
     let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
@@ -173,7 +173,7 @@ async fn bad_bodies_of_stock_products_and_carts_are_refused_and_change_nothing()
     let cart_path = format!("/store/v1/carts/{}", cart["id"].as_str().context("id")?);
     let items_path = format!("{cart_path}/items");
     let item_path = format!("{items_path}/{}", cart["items"][0]["id"].as_str().context("an item")?);
-    let before = orders::shop_digests(&admin).await?;
+    let before = orders::digests_at_rest(&admin).await?;
 
     let set = json!({"sku": "TEA-1", "on_hand": 7});
     let adjust = json!({"sku": "TEA-1", "by": -3, "reason": "damaged"});

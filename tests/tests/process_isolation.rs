@@ -3,12 +3,11 @@
 //! so that a new route cannot be forgotten. That the requests are good is shown by the owner, who sends them last.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use shopnode_tests::{Api, Dev, api, orders, wait};
+use shopnode_tests::{Api, Dev, api, orders};
 
 /// Who may use a route, and what all others get.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -185,16 +184,6 @@ async fn client(admin: &Api, name: &str) -> Result<[Api; 2]> {
     Ok([admin.with_token(Some(&token)), admin.with_token(Some(&text(&key["key"])?))])
 }
 
-/// The shop's digests, once two looks in a row find the same: workers look for work at least once a second.
-async fn at_rest(admin: &Api) -> Result<Value> {
-    wait::until("a shop at rest", Duration::from_secs(30), || async {
-        let before = orders::shop_digests(admin).await.ok()?;
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        (orders::shop_digests(admin).await.ok()? == before).then_some(before)
-    })
-    .await
-}
-
 /// Every route of the document, staff's included, with its body.
 async fn routes(guest: &Api) -> Result<Vec<(String, String, Who, &'static str)>> {
     let document = guest.get("/openapi.json").await?.expect(200)?;
@@ -243,7 +232,7 @@ async fn a_stranger_reads_and_changes_nothing() -> Result<()> {
         Visitor::client("a client by its key", stranger_by_key),
     ];
     let routes = routes(&dev.guest()).await?;
-    let before = at_rest(&admin).await?;
+    let before = orders::digests_at_rest(&admin).await?;
 
     let mut wrong = Vec::new();
     for property in &properties {

@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_secs(600);
 /// Notifications and text messages that ended are kept for 30 days.
 const NOTIFICATIONS_KEPT_MILLIS: u64 = 30 * 24 * 60 * 60 * 1_000;
 /// So many of them are looked at in one step.
-const NOTIFICATIONS_PER_STEP: usize = 100;
+const NOTIFICATIONS_PER_STEP: usize = 250;
 /// Orders, or notifications, that are added to their index in one step.
 const INDEXED_PER_STEP: u32 = 150;
 
@@ -86,8 +86,8 @@ impl Retention {
             Stage::Replies { after } => {
                 let look = move |view: &storage::View<'_>| broker::queries::expired_replies(view, now, after);
                 let (keys, next) = desk.read(look).await?;
-                for keys in keys.chunks(broker::MAX_TRIMMED_REPLIES) {
-                    desk.submit(TrimReplies { fence: fence.clone(), keys: keys.to_vec() }, None).await?;
+                if !keys.is_empty() {
+                    desk.submit(TrimReplies { fence, keys }, None).await?;
                 }
                 Some(next.map_or(Stage::Carts { after: None }, |next| Stage::Replies { after: Some(next) }))
             }

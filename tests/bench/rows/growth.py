@@ -81,5 +81,8 @@ def _compacted(shop):
     done = subprocess.run([load.TARGET / "shopnode", "compact", "--data", copy], capture_output=True, text=True,
                           check=True, timeout=3_600)
     shutil.rmtree(copy)
-    data, files = map(int, re.search(r"of (\d+) bytes: files had \d+ bytes and have (\d+)", done.stderr).groups())
+    told = re.search(r"of (\d+) bytes: files had \d+ bytes and have (\d+)", done.stderr)
+    if not told:
+        raise RuntimeError(f"shopnode compact does not say what became of the files: {done.stderr.strip()}")
+    data, files = map(int, told.groups())
     return {"compacted MB": files / 2**20, "compacted, of its data": files / data}

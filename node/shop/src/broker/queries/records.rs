@@ -3,15 +3,16 @@
 use storage::{Fault, Read, Span};
 
 use crate::broker::{
-    self, Group, Groups, Job, Jobs, Lease, Leases, MAX_GROUPS, MAX_TOPICS, Offset, Position, Replies, Topic,
-    Topics,
+    self, Group, Groups, Job, Jobs, Lease, Leases, MAX_GROUPS, MAX_TOPICS, MAX_TRIMMED_REPLIES, Offset,
+    Position, Replies, Topic, Topics,
 };
 use crate::ids::JobId;
 use crate::page::Found;
 use crate::time::Timestamp;
 
 /// The most stored replies that one search for expired ones looks at.
-pub const MAX_REPLIES_EXAMINED: usize = 200;
+pub const MAX_REPLIES_EXAMINED: usize = 500;
+const _: () = assert!(MAX_REPLIES_EXAMINED <= MAX_TRIMMED_REPLIES, "what is found is trimmed by one command");
 /// The most positions of one group that are read.
 const MAX_OFFSETS: usize = 10_000;
 
