@@ -115,6 +115,28 @@ async fn an_operator_decides(cluster: &mut Cluster) -> Result<()> {
     sells(cluster, first).await
 }
 
+/// A node that waits votes in the place of one that stays dead; then the shop can lose another.
+#[test]
+fn a_voter_that_stays_dead_is_replaced() -> Result<()> {
+    with_network(|network| async move {
+        let mut cluster = Cluster::start(network, 3, &[]).await?;
+        let admin = cluster.admin(0);
+        orders::enable_manual(&admin).await?;
+        orders::sell(&admin, "TEA-1", 100).await?;
+        cluster.shopctl(0, &["autopilot", "set", "--replace-dead-after-ms", "10000"])?.done()?;
+        let heir = cluster.join().await?;
+        becomes(&cluster, heir, "role", "learner").await?;
+        let leader = cluster.leader().await?;
+        let (dead, next) = ((leader + 1) % 3, (leader + 2) % 3);
+        cluster.kill(dead)?;
+        becomes(&cluster, heir, "role", "voter").await?;
+        becomes(&cluster, dead, "role", "learner").await?;
+        // Two of the first three voters are dead now. Had the vote not passed on, there would be no majority.
+        cluster.kill(next)?;
+        sells(&cluster, heir).await
+    })
+}
+
 /// What `shopctl` prints for scripts.
 fn json(cluster: &Cluster, place: usize, arguments: &[&str]) -> Result<Value> {
     cluster.shopctl(place, &[arguments, &["-o", "json"]].concat())?.json()
