@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// After each piece the disk is left to others for so many times as long as the piece took, and at most for so long.
 const REST_FACTOR: u32 = 3;
-const LONGEST_REST: Duration = Duration::from_millis(200);
+pub const LONGEST_REST: Duration = Duration::from_millis(200);
 
 /// How long to rest after a piece that took so long.
 pub fn rest_after(took: Duration) -> Duration {

@@ -112,7 +112,7 @@ pub trait Engine: Send + Sync + 'static {
     fn commit(&self, batch: Batch) -> Result<(), Fault>;
 
     /// Brings in a piece of a copy that nobody uses yet: as [`commit`](Engine::commit), but for atomicity, and before
-    /// anything was committed. It takes no memory that grows with the copy.
+    /// anything was committed. What is beneath keeps of it what it caches, and nothing else does.
     fn load(&self, piece: Batch) -> Result<(), Fault> {
         self.commit(piece)
     }

@@ -26,8 +26,10 @@ pub(crate) fn remove(directory: &Path) {
     let gone = gone(directory);
     match fs::rename(directory, &gone) {
         Ok(()) => remove_slowly(vec![gone]),
-        // It has its name still, and whoever opens the store next removes it.
-        Err(error) => tracing::warn!(directory = %directory.display(), %error, "obsolete state stays"),
+        Err(error) => {
+            tracing::warn!(directory = %directory.display(), %error, "obsolete state is removed at once");
+            remove_now(directory);
+        }
     }
 }
 

@@ -22,10 +22,17 @@ fn only_backup(directory: &Path) -> Result<PathBuf> {
     Ok(files.remove(0).path())
 }
 
+/// The manifest at the head of a backup: JSON behind a few bytes of its own.
+fn promised(backup: &[u8]) -> Result<Value> {
+    let begin = backup.iter().position(|byte| *byte == b'{').context("no manifest")?;
+    let mut texts = serde_json::Deserializer::from_slice(&backup[begin..]).into_iter();
+    Ok(texts.next().context("no manifest")??)
+}
+
 /// The digests of the tables in which a shop without traffic changes nothing: users, catalogue, stock, orders, payments.
 fn settled(tables: &Value) -> Result<BTreeMap<String, String>> {
     let tables: BTreeMap<String, String> = serde_json::from_value(tables.clone())?;
-    Ok(tables.into_iter().filter(|(prefix, _)| ("30".."78").contains(&prefix.as_str())).collect())
+    Ok(tables.into_iter().filter(|(prefix, _)| ("30".."73").contains(&prefix.as_str())).collect())
 }
 
 #[test]
@@ -96,8 +103,8 @@ fn a_backup_of_a_selling_shop_becomes_another_shop() -> Result<()> {
             "its log does not go on behind {index}: {status:#}"
         );
         ensure!(status["nodes"].as_array().is_some_and(|nodes| nodes.len() == 1), "{status:#}");
-        let (wanted, has) =
-            (settled(&manifest["tables"])?, settled(&status["nodes"][0]["digest"]["tables"])?);
+        let wanted = settled(&promised(&std::fs::read(only_backup(&shelf)?)?)?["tables"])?;
+        let has = settled(&status["nodes"][0]["digest"]["tables"])?;
         ensure!(wanted.len() > 10 && has == wanted, "backed up: {wanted:#?}, restored: {has:#?}");
 
         // The old nodes are strangers, their tokens worthless, and their addresses tell them nothing of the new shop.

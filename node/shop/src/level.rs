@@ -12,7 +12,8 @@
 //! | 3 | failed notifications can be sent again (`notification.retry`) |
 //! | 4 | text messages (`sms.*`); indexes of payments by state and of notifications by status (`payment.index_states`,
 //! |   | `notification.index_statuses`) |
-//! | 5 | money that a canceled order takes late goes back at once, also while another attempt of it is being voided |
+//! | 5 | a canceled order gives money back at once, also while another attempt of it is being voided; once, also if that fails; |
+//! |   | and however many refunds it has |
 
 /// The level of clusters that never raised theirs.
 pub const FIRST_LEVEL: u32 = 1;

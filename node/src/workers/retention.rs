@@ -17,7 +17,7 @@ use shop::{Command, Outcome, Timestamp};
 
 use super::desk::{Desk, Trouble};
 use super::supervisor::{Fences, Pass, Reconciler};
-use crate::leisure::rest_after;
+use crate::leisure::LONGEST_REST;
 
 /// The queue whose lease the retention worker holds.
 const QUEUE: &str = "retention";
@@ -155,8 +155,9 @@ impl Reconciler for Retention {
             self.stage = self.step(stage, desk, fence).await?;
             if let Some(next) = self.stage {
                 if stage.walks_on_to(next) {
-                    // Through a large shop it has thousands of steps, and nobody waits for it.
-                    tokio::time::sleep(rest_after(began.elapsed())).await;
+                    // Through a large shop it has thousands of steps, and nobody waits for it. But it must be quicker than
+                    // what it trims comes in.
+                    tokio::time::sleep(began.elapsed().min(LONGEST_REST)).await;
                 }
                 return Ok(Pass::More);
             }

@@ -20,6 +20,7 @@ use crate::order::testing::{Desk, card, fence, lines, refund_report, report, sku
 use crate::order::{
     self, CancelOrder, ExpireOrder, FulfilOrder, Hold, Order, Orders, OrdersByStatus, Status,
 };
+use crate::payment::settle::GIVES_BACK_ONCE_SINCE;
 use crate::payment::{
     self, CaptureMode, IndexProgress, IndexStates, MarkPaid, MarkSending, Observe, OpenAttempt,
     PaymentStatus, PaymentWork, PaymentsByState, Provider, RefundState, RefundStatus, Report, ReportAbsent,
@@ -74,7 +75,7 @@ enum Action {
     Wait(u64),
     /// Raises the active version by a step, up to all that this program supports.
     Upgrade,
-    /// One step of filling that index.
+    /// One step of filling the index of payments by state.
     Index(u32),
 }
 
@@ -127,7 +128,7 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// The active version at the beginning: mostly the newest.
+/// The active version at the beginning: as often as not the newest.
 fn level() -> impl Strategy<Value = u32> {
     prop_oneof![1 => FIRST_LEVEL..LEVELS.most, 1 => Just(LEVELS.most)]
 }
@@ -136,8 +137,10 @@ struct World {
     desk: Desk,
     second: LocationId,
     orders: Vec<OrderId>,
-    /// Canceled orders that got money below level 5 while a void was under way, for which it waits.
+    /// Canceled orders that got money below that level while a void was under way, for which it waits.
     wait_for_a_void: BTreeSet<OrderId>,
+    /// Whether no refund for a cancellation was ever opened by the rules below that level.
+    gives_back_once: bool,
 }
 
 impl World {
@@ -149,7 +152,14 @@ impl World {
         let crate::Outcome::Inventory(inventory::Outcome::LocationCreated(second)) = outcome else {
             panic!("{outcome:?}")
         };
-        Self { desk, second: second.id, orders: Vec::new(), wait_for_a_void: BTreeSet::new() }
+        let gives_back_once = active_version >= GIVES_BACK_ONCE_SINCE;
+        Self {
+            desk,
+            second: second.id,
+            orders: Vec::new(),
+            wait_for_a_void: BTreeSet::new(),
+            gives_back_once,
+        }
     }
 
     /// Carries a command out; a refusal must change nothing.
@@ -337,7 +347,7 @@ impl World {
             view.scan(Span::<Orders>::all()).map(|found| found.expect("an order")).collect();
         check_feed(&self.desk.bench, &orders);
         check_stock(&self.desk.bench, &orders);
-        let below = self.desk.bench.active_version < 5;
+        let below = self.desk.bench.active_version < GIVES_BACK_ONCE_SINCE;
         let waits = |id: &OrderId, order: &Order| {
             (below || self.wait_for_a_void.contains(id))
                 && order.open_attempt().is_some_and(|(_, attempt)| attempt.state != State::Authorized)
@@ -346,6 +356,9 @@ impl World {
             orders.iter().filter(|(id, order)| waits(id, order)).map(|(id, _)| *id).collect();
         for (id, order) in &orders {
             check_money(*id, order, self.wait_for_a_void.contains(id));
+            if self.gives_back_once {
+                check_given_back_once(*id, order);
+            }
             check_queues(&view, *id, order);
         }
         let indexed = view.scan(Span::<OrdersByStatus>::all()).count();
@@ -442,6 +455,18 @@ fn check_money(id: OrderId, order: &Order, waits: bool) {
     }
     if order.status == Status::Completed {
         assert!(order.is_paid() && order.all_shipped());
+    }
+}
+
+/// For its cancellation no more was given back than was taken, refunds that failed included: staff repeat those.
+fn check_given_back_once(id: OrderId, order: &Order) {
+    for (ordinal, attempt) in (1..).zip(&order.attempts) {
+        let for_this = |refund: &&payment::Refund| {
+            refund.payment == PaymentId::of(id, ordinal)
+                && refund.cause == payment::RefundCause::OrderCanceled
+        };
+        let tried: i64 = order.refunds.iter().filter(for_this).map(|refund| refund.amount).sum();
+        assert!(tried <= attempt.captured, "given back twice: {order:?}");
     }
 }
 

@@ -12,7 +12,7 @@ pub mod http;
 mod model;
 pub mod queries;
 mod report;
-mod settle;
+pub(crate) mod settle;
 mod step;
 #[cfg(test)]
 mod tests;

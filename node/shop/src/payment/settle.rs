@@ -16,9 +16,10 @@ use crate::payment::{
 use crate::rejection::{Halt, Rejection};
 use crate::time::Timestamp;
 
-/// The level from which on late money goes back while an authorisation of the same, canceled order is being voided. Below it
-/// waits for the void, whose answer may be long in coming.
-const WAITS_FOR_NO_VOID_SINCE: u32 = 5;
+/// The level from which on a canceled order gives money back at once, once and always. Below it late money waited for a void
+/// that is under way, a refund that had failed was opened again by whatever was heard of the order next, and an order
+/// with as many refunds as staff may ask for could not be canceled, nor its late money be recorded.
+pub(crate) const GIVES_BACK_ONCE_SINCE: u32 = 5;
 
 /// Draws the consequences of a change of one of the order's attempts, the one at `position`, by which `gained` minor
 /// units were taken.
@@ -58,16 +59,20 @@ pub(crate) fn settle(
 /// attempt takes meanwhile does not wait for that.
 pub(crate) fn undo(ctx: &mut Ctx<'_, '_>, draft: &mut Draft) -> Result<(), Halt> {
     drop_unsent(ctx, draft);
-    let is_undone = draft.order.status == Status::Canceled && ctx.active_version >= WAITS_FOR_NO_VOID_SINCE;
+    let once = ctx.active_version >= GIVES_BACK_ONCE_SINCE;
     let in_flight = draft.order.open_attempt().is_some_and(|(_, attempt)| attempt.state != State::Authorized);
-    if in_flight && !is_undone {
+    let waits = draft.order.status != Status::Canceled || !once;
+    if in_flight && waits {
         return Ok(());
     }
     if matches!(draft.order.status, Status::PendingPayment | Status::Open) {
         lifecycle::cancel(ctx, draft)?;
     }
     for position in 0..draft.order.attempts.len() {
-        let owed = refundable(draft, position);
+        // A refund for this very reason that has failed is the staff's to repeat.
+        let tried = |refund: &Refund| once && refund.cause == RefundCause::OrderCanceled;
+        let owed =
+            not_returned(draft, position, |refund| refund.state != RefundState::Failed || tried(refund));
         give_back(ctx, draft, position, owed, RefundCause::OrderCanceled)?;
     }
     Ok(())
@@ -89,13 +94,15 @@ pub(crate) fn drop_unsent(ctx: &mut Ctx<'_, '_>, draft: &mut Draft) {
 
 /// Minor units of an attempt that were taken and neither are nor will be given back.
 pub(crate) fn refundable(draft: &Draft, position: usize) -> i64 {
+    not_returned(draft, position, |refund| refund.state != RefundState::Failed)
+}
+
+/// Minor units of an attempt that were taken, without those of the refunds that count.
+fn not_returned(draft: &Draft, position: usize, counts: impl Fn(&Refund) -> bool) -> i64 {
     let payment = payment_id(draft.id, position);
-    let refunds = draft.order.refunds.iter();
-    let refunding: i64 = refunds
-        .filter(|refund| refund.payment == payment && refund.state != RefundState::Failed)
-        .map(|refund| refund.amount)
-        .sum();
-    draft.order.attempts.get(position).map_or(0, |attempt| attempt.captured) - refunding
+    let of_it = draft.order.refunds.iter().filter(|refund| refund.payment == payment && counts(refund));
+    let returned: i64 = of_it.map(|refund| refund.amount).sum();
+    draft.order.attempts.get(position).map_or(0, |attempt| attempt.captured) - returned
 }
 
 /// Opens a refund of `amount` minor units; 0 opens none. Money that was handed over by hand goes back by hand: such a
@@ -113,8 +120,11 @@ pub(crate) fn give_back(
     if amount <= 0 {
         return Ok(None);
     }
-    if draft.order.refunds.len() >= MAX_REFUNDS {
-        let detail = format!("an order has at most {MAX_REFUNDS} refunds");
+    // What follows from a fact must not be refused: the fact would be, too. Few do: each attempt has one reason for it.
+    let by_itself = cause != RefundCause::Requested && ctx.active_version >= GIVES_BACK_ONCE_SINCE;
+    let most = if by_itself { usize::from(u8::MAX) } else { MAX_REFUNDS };
+    if draft.order.refunds.len() >= most {
+        let detail = format!("an order has at most {most} refunds");
         return Err(Rejection::new(Code::LimitReached, detail).into());
     }
     let payment = payment_id(draft.id, position);

@@ -101,7 +101,7 @@ pub(crate) fn hear(
     player.ok(Observe { fence: None, provider: Provider::Sandbox, source, report })
 }
 
-fn hear_refund(player: &mut Player, refund: RefundId, status: RefundStatus) {
+pub(crate) fn hear_refund(player: &mut Player, refund: RefundId, status: RefundStatus) {
     let amount = Money::new(2 * PRICE, Currency::EUR);
     let object = format!("re_{refund}");
     let report = Report::Refund(RefundReport { refund: Some(refund), object, status, amount, failure: None });

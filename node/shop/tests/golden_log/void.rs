@@ -1,15 +1,17 @@
 //! A canceled order takes money late, while another attempt of it is being voided: below level 5 the money waits for the void,
-//! from then on it goes back at once.
+//! from then on it goes back at once. A refund fails, and below level 5 it is opened again with the next money.
 
 use shop::actor::Caller;
 use shop::cluster::RaiseActiveVersion;
 use shop::command::Dedupe;
-use shop::ids::PaymentId;
+use shop::ids::{PaymentId, RefundId};
 use shop::order::{CancelOrder, PlaceOrder};
-use shop::payment::{CaptureMode, Choice, OpenAttempt, Operation, PaymentStatus, Provider, Source};
+use shop::payment::{
+    CaptureMode, Choice, OpenAttempt, Operation, PaymentStatus, Provider, RefundStatus, Source,
+};
 
 use crate::Entry;
-use crate::money::{hear, send};
+use crate::money::{hear, hear_refund, send};
 use crate::script::{Player, fill, lines, order, placed, set_up};
 
 pub fn play() -> Vec<Entry> {
@@ -42,5 +44,6 @@ fn take_during_a_void(player: &mut Player) {
     send(player, second, Operation::Void, 2);
     hear(player, first, PaymentStatus::Captured, Source::Webhook);
     hear(player, second, PaymentStatus::Canceled, Source::Answer);
+    hear_refund(player, RefundId::of(order, 1), RefundStatus::Failed);
     hear(player, second, PaymentStatus::Captured, Source::Webhook);
 }

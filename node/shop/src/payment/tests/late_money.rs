@@ -2,11 +2,15 @@
 
 use super::{next, ordered};
 use crate::actor::Caller;
-use crate::ids::{OrderId, PaymentId};
+use crate::codes::Code;
+use crate::ids::{OrderId, PaymentId, RefundId};
 use crate::inventory::{Levels, SetStock};
-use crate::order::testing::{Desk, card, fence, lines, sku};
+use crate::order::testing::{Desk, card, fence, lines, refund_report, sku};
 use crate::order::{CancelOrder, ExpireOrder, Status};
-use crate::payment::{CaptureMode, OpenAttempt, Operation, PaymentStatus, RefundCause, Source};
+use crate::payment::{
+    CaptureMode, MAX_REFUNDS, OpenAttempt, Operation, PaymentStatus, RefundCause, RefundStatus,
+    RequestRefund, Source,
+};
 
 /// An expired order, whose declined payment will turn out to have been taken.
 fn expired(desk: &mut Desk) -> (OrderId, PaymentId) {
@@ -87,6 +91,47 @@ fn money_of_a_canceled_order_waits_for_no_void() {
     desk.see_by(second, PaymentStatus::Captured, Source::Webhook);
     let found = desk.order(order);
     assert_eq!((found.captured(), found.refunding(), found.refunds.len()), (2 * 1998, 2 * 1998, 2));
+}
+
+/// A refund that fails is told, and the staff's to repeat, whatever else is heard of the order.
+#[test]
+fn a_refund_that_failed_is_not_opened_again() {
+    let (mut desk, order, second) = taken_during_a_void(5);
+    let refund = RefundId::of(order, 1);
+    desk.observe(refund_report(refund, RefundStatus::Failed, 1998), Source::Webhook);
+    desk.see(second, PaymentStatus::Canceled);
+    let found = desk.order(order);
+    assert_eq!((found.refunding(), found.refunds.len()), (0, 1));
+    let payment = found.refunds[0].payment;
+    desk.bench.ok(RequestRefund { payment, amount: None });
+    assert_eq!(desk.order(order).refunding(), 1998);
+}
+
+/// Staff may have given back in as many parts as they may: what follows by itself is not refused for that.
+#[test]
+fn an_order_with_many_refunds_can_be_canceled() {
+    let at = |active_version| {
+        let mut desk = Desk::new();
+        desk.bench.active_version = active_version;
+        let (order, payment) = ordered(&mut desk);
+        desk.send(payment, Operation::Authorize, 1);
+        desk.see(payment, PaymentStatus::Captured);
+        for _ in 0..MAX_REFUNDS {
+            desk.bench.ok(RequestRefund { payment, amount: Some(1) });
+        }
+        assert_eq!(desk.bench.refused(RequestRefund { payment, amount: Some(1) }).code, Code::LimitReached);
+        (desk, order)
+    };
+    let cancel = |order| CancelOrder { order, caller: Caller::Staff };
+    let (mut desk, order) = at(5);
+    desk.bench.ok(cancel(order));
+    let found = desk.order(order);
+    assert_eq!(
+        (found.status, found.refunding(), found.refunds.len()),
+        (Status::Canceled, 1998, MAX_REFUNDS + 1)
+    );
+    let (mut desk, order) = at(4);
+    assert_eq!(desk.bench.refused(cancel(order)).code, Code::LimitReached);
 }
 
 #[test]
