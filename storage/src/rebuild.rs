@@ -41,7 +41,8 @@ pub struct Rebuilt {
 impl Store {
     /// Copies the state into a new generation and uses that from then on. It blocks on the disk for as long as that
     /// takes; `rest` is called between pieces of at most 256 KiB with the time the last one took, so that the caller can
-    /// leave the disk to others for a while, or break it off. Only one at a time is of use.
+    /// leave the disk to others for a while, or break it off; with no time at all when so much changes meanwhile that it
+    /// had better hurry. Only one at a time is of use.
     ///
     /// # Errors
     /// [`Fault::BrokenOff`], [`Fault::ExportLost`], [`Fault::NotRebuilt`], [`Fault::Superseded`] and
@@ -117,7 +118,8 @@ fn copy_all(
             to.flush().map_err(not_written)?;
             flushed = bytes;
         }
-        if rest(started.elapsed()).is_break() {
+        let took = if export.is_crowded() { Duration::ZERO } else { started.elapsed() };
+        if rest(took).is_break() {
             return Err(Fault::BrokenOff);
         }
     }

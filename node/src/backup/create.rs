@@ -109,7 +109,9 @@ pub fn create(
         if !progress(reader.records()) {
             return Err(BackupError::Stopped);
         }
-        std::thread::sleep(rest_after(began.elapsed()));
+        if !moment.export.is_crowded() {
+            std::thread::sleep(rest_after(began.elapsed()));
+        }
     }
     sealer.finish().map_err(failed)?;
     Ok(head.manifest)

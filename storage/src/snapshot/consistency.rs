@@ -281,12 +281,14 @@ fn a_small_bound_spills_and_a_smaller_one_ends_the_export() {
     let spilling = limits(directory.path(), 100, 4, 100_000);
     let export = store.view().export_within(spilling.clone()).unwrap();
     let doomed = store.view().export_within(ExportLimits { spill_files: 2, ..spilling.clone() }).unwrap();
+    let narrow = store.view().export_within(ExportLimits { spill_files: 8, ..spilling.clone() }).unwrap();
     let nowhere = ExportLimits { spill_dir: directory.path().join("missing"), ..spilling };
     let homeless = store.view().export_within(nowhere).unwrap();
     for key in 0..10 {
         commit(&store, &mut model, &[(key, Some(100))]);
     }
     assert!(export.shared().pre_images().runs() > 2);
+    assert_eq!((export.is_crowded(), narrow.is_crowded()), (false, true));
     let mut reader = export.reader(b"").unwrap();
     while reader.next_frame().unwrap().is_some() {}
     assert_eq!(reader.records(), 0);

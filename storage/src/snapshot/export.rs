@@ -91,6 +91,12 @@ impl Export {
         self.shared.id
     }
 
+    /// Whether so much has changed since its moment that it has half of what it may take: whoever reads it had better
+    /// not rest, lest it is lost.
+    pub fn is_crowded(&self) -> bool {
+        self.shared.pre_images().is_crowded()
+    }
+
     /// The digests at its moment.
     pub fn digests(&self) -> &Digests {
         &self.shared.digests

@@ -84,6 +84,11 @@ impl PreImages {
         }
     }
 
+    /// Whether they take half of what they may.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.runs.len() * 2 > self.limits.spill_files || self.spilled_bytes > self.limits.spill_bytes / 2
+    }
+
     #[cfg(test)]
     pub(super) fn runs(&self) -> usize {
         self.runs.len()
