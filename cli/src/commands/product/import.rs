@@ -16,8 +16,8 @@ use crate::failure::Failure;
 use crate::interrupt::Meaning;
 use crate::output;
 
-/// The largest file that is sent; the shop may take less.
-const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
+/// The largest file that the shop takes.
+const MAX_FILE_BYTES: u64 = 10 * 1024 * 1024;
 
 /// Import products from a CSV file as Shopify exports it
 ///

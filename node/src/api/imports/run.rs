@@ -1,11 +1,16 @@
 //! Does an import: products in chunks, then stock, with the progress in the log.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
 use futures::StreamExt;
 use shop::Rejection;
 use shop::broker::{JobError, Progress};
-use shop::catalog::import::Import;
-use shop::catalog::{self, Change, Content, Outcome, UpsertProducts};
+use shop::catalog::import::{Counted, Import, MAX_ERRORS, Places};
+use shop::catalog::{self, Change, Content, Outcome, Slug, UpsertProducts, VariantContent};
+use shop::ids::ProductId;
 use shop::inventory::SetStock;
+use storage::View;
 
 use crate::api::jobs::{Running, Verdict};
 use crate::gateway::Problem;
@@ -23,8 +28,9 @@ pub(super) fn total(import: &Import) -> u32 {
 }
 
 /// Does the import.
-pub(super) async fn run(job: Running, import: Import, dry_run: bool) -> Verdict {
-    let mut run = Run { job, progress: Progress::default() };
+pub(super) async fn run(job: Running, mut import: Import, dry_run: bool) -> Verdict {
+    let places = std::mem::take(&mut import.places);
+    let mut run = Run { job, progress: Progress::default(), places, refused: BTreeSet::new() };
     run.all(import, dry_run).await.unwrap_or_else(|problem| {
         tracing::error!(code = problem.code().as_str(), "an import has failed");
         Err(format!("{}: send the file again to go on", problem.code()))
@@ -34,6 +40,10 @@ pub(super) async fn run(job: Running, import: Import, dry_run: bool) -> Verdict 
 struct Run {
     job: Running,
     progress: Progress,
+    /// Where in the file the products are.
+    places: BTreeMap<Slug, Places>,
+    /// Products that the shop refused. Their SKUs may be another product's, whose stock is not this file's to tell.
+    refused: BTreeSet<Slug>,
 }
 
 impl Run {
@@ -46,45 +56,64 @@ impl Run {
             self.progress.done = 1;
         }
         if dry_run {
-            self.look(import.products).await?;
+            let mut errors = import.errors;
+            errors.extend(self.look(import.products).await?);
+            errors.truncate(MAX_ERRORS);
             self.progress.done = self.progress.total;
-            self.report(import.errors).await?;
+            self.report(errors).await?;
         } else {
             self.report(import.errors).await?;
             for chunk in UpsertProducts::chunks(import.products) {
                 self.products(chunk).await?;
             }
-            self.stock(import.stock.into_iter().map(|(sku, on_hand)| SetStock {
-                sku,
-                location: None,
-                on_hand,
-                if_on_hand: None,
-            }))
-            .await?;
+            self.stock(import.stock).await?;
         }
         Ok(if nothing_to_do { Err("the file has no product".to_owned()) } else { Ok(None) })
     }
 
-    /// Counts what writing these products would change. In pieces, because commits wait while one is looked at.
-    async fn look(&mut self, products: Vec<Content>) -> Result<(), Problem> {
+    /// Counts what writing these products would change, and says what would be refused. In pieces, because commits wait
+    /// while one is looked at.
+    async fn look(&mut self, products: Vec<Content>) -> Result<Vec<JobError>, Problem> {
+        let mut errors = Vec::new();
+        // Products of the file that give up SKUs they have: those behind them may have them.
+        let mut before = BTreeSet::new();
         for chunk in UpsertProducts::chunks(products) {
+            let mut seen_before = std::mem::take(&mut before);
             let seen = self.job.app.read_local(move |view| {
-                let mut counts = (0, 0, 0);
+                let (mut counts, mut taken) = ((0, 0, 0), Vec::new());
                 for content in &chunk.products {
-                    match catalog::product_by_slug(view, &content.slug)? {
+                    let found = catalog::product_by_slug(view, &content.slug)?;
+                    let id = found.as_ref().map(|(id, _)| *id);
+                    let others = taken_skus(view, content, |holder| {
+                        Some(holder) == id || seen_before.contains(&holder)
+                    })?;
+                    if !others.is_empty() {
+                        taken.push((content.slug.clone(), others));
+                        continue;
+                    }
+                    match found {
                         None => counts.0 += 1,
                         Some((_, product)) if product.has(content) => counts.2 += 1,
                         Some(_) => counts.1 += 1,
                     }
+                    seen_before.extend(id);
                 }
-                Ok(counts)
+                Ok((counts, taken, seen_before))
             });
-            let (created, updated, unchanged) = seen.await?.value;
+            let ((created, updated, unchanged), taken, seen_before) = seen.await?.value;
+            before = seen_before;
             self.progress.created += created;
             self.progress.updated += updated;
             self.progress.unchanged += unchanged;
+            self.progress.failed += taken.len() as u32;
+            for (slug, others) in taken {
+                let places = self.places.get(&slug).cloned().unwrap_or_default();
+                let told =
+                    others.into_iter().map(|(variant, detail)| error(&slug, places.of_sku(variant), &detail));
+                errors.extend(told.take(MAX_ERRORS.saturating_sub(errors.len())));
+            }
         }
-        Ok(())
+        Ok(errors)
     }
 
     /// One chunk; one that is too large all the same, by halves.
@@ -105,29 +134,34 @@ impl Run {
                 Ok(other) => return Err(crate::gateway::unexpected(&other)),
                 Err(rejection) => rejection,
             };
-            let names: Vec<String> = chunk.products.iter().map(|product| product.slug.to_string()).collect();
-            match chunk.halves() {
+            match (chunk.products.first().map(|product| product.slug.clone()), chunk.halves()) {
                 // What one product of a chunk is refused for must not keep the others out.
-                Some((first, second)) => left.extend([second, first]),
-                None => self.refused(names.concat(), &refused, 1).await?,
+                (_, Some((first, second))) => left.extend([second, first]),
+                (Some(slug), None) => self.refuse(slug, &refused).await?,
+                (None, None) => {}
             }
         }
         Ok(())
     }
 
-    async fn stock(&mut self, rows: impl Iterator<Item = SetStock>) -> Result<(), Problem> {
-        let rows: Vec<SetStock> = rows.collect();
-        for piece in rows.chunks(REPORT_EVERY) {
+    async fn stock(&mut self, counted: Vec<Counted>) -> Result<(), Problem> {
+        for piece in counted.chunks(REPORT_EVERY) {
             let this = &*self;
-            let results: Vec<_> = futures::stream::iter(piece.iter().cloned())
-                .map(|row| async move { (row.sku.to_string(), this.job.submit(row).await) })
+            let wanted = piece.iter().filter(|counted| !self.refused.contains(&counted.product));
+            let wanted: Vec<Counted> = wanted.cloned().collect();
+            let results: Vec<_> = futures::stream::iter(wanted)
+                .map(|counted| async move {
+                    let result = this.job.submit(set(&counted)).await;
+                    (counted, result)
+                })
                 .buffer_unordered(AT_ONCE)
                 .collect()
                 .await;
             let mut errors = Vec::new();
-            for (sku, result) in results {
+            for (counted, result) in results {
                 if let Err(rejection) = result? {
-                    errors.push(error(format!("stock of {sku}"), &rejection));
+                    let places = self.places.get(&counted.product).cloned().unwrap_or_default();
+                    errors.push(error(&counted.sku, places.of_units(counted.variant), &rejection.detail));
                 }
             }
             self.progress.done += piece.len() as u32;
@@ -137,10 +171,13 @@ impl Run {
         Ok(())
     }
 
-    async fn refused(&mut self, what: String, rejection: &Rejection, items: u32) -> Result<(), Problem> {
+    async fn refuse(&mut self, slug: Slug, rejection: &Rejection) -> Result<(), Problem> {
         self.progress.failed += 1;
-        self.progress.done += items;
-        self.report(vec![error(what, rejection)]).await
+        self.progress.done += 1;
+        let place = self.places.get(&slug).map_or((0, ""), |places| places.of(rejection));
+        let told = error(&slug, place, &rejection.detail);
+        self.refused.insert(slug);
+        self.report(vec![told]).await
     }
 
     async fn report(&self, errors: Vec<JobError>) -> Result<(), Problem> {
@@ -148,6 +185,27 @@ impl Run {
     }
 }
 
-fn error(what: String, rejection: &Rejection) -> JobError {
-    JobError { row: 0, column: String::new(), detail: format!("{what}: {}", rejection.detail) }
+fn set(counted: &Counted) -> SetStock {
+    SetStock { sku: counted.sku.clone(), location: None, on_hand: counted.on_hand, if_on_hand: None }
+}
+
+/// Which variants have the SKU of another product, and what the shop will say of it.
+fn taken_skus(
+    view: &View<'_>,
+    content: &Content,
+    may_have: impl Fn(ProductId) -> bool,
+) -> Result<Vec<(usize, String)>, storage::Fault> {
+    let mut taken = Vec::new();
+    for (variant, VariantContent { sku, .. }) in content.variants.iter().enumerate() {
+        if let Some(record) = catalog::sku(view, sku)?
+            && !may_have(record.product)
+        {
+            taken.push((variant, format!("SKU {sku} is a variant of product {}", record.product)));
+        }
+    }
+    Ok(taken)
+}
+
+fn error(what: &impl Display, (row, column): (u32, &str), detail: &str) -> JobError {
+    JobError { row, column: column.to_owned(), detail: format!("{what}: {detail}") }
 }

@@ -264,8 +264,12 @@ const CSV: &str = "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant I
 sencha,Sencha,Size,100 g,SEN-1,5,7.50\nsencha,,,200 g,SEN-2,x,14.00\nmatcha,Matcha,Size,50 g,MAT-1,3,19.90\n";
 
 async fn import(bench: &Bench, query: &str, key: &str) -> Value {
+    import_of(CSV, bench, query, key).await
+}
+
+async fn import_of(csv: &str, bench: &Bench, query: &str, key: &str) -> Value {
     let fields = ["content-type: text/csv; charset=utf-8", key];
-    let job = bench.admin(&format!("POST /admin/v1/imports{query}"), &fields, CSV).await;
+    let job = bench.admin(&format!("POST /admin/v1/imports{query}"), &fields, csv).await;
     let line = format!("GET {}", job.header("location"));
     assert_eq!(job.status, 202, "{}", job.text);
     for _ in 0..1_000 {
@@ -318,6 +322,28 @@ async fn an_import_tells_errors_by_row_and_doing_it_twice_changes_nothing() {
     assert_eq!(kinds, ["shopnode.job.completed.v1"]);
     let stock = bench.admin("GET /admin/v1/stock?sku=MAT-1", &[], "").await.expect(200);
     assert_eq!(stock["data"][0]["on_hand"], 3);
+}
+
+/// A product whose SKU is another's is left out, with its stock: that is the other's.
+#[tokio::test]
+async fn an_import_leaves_the_stock_of_other_products_alone() {
+    let bench = selling().await;
+    import(&bench, "", "accept: */*").await;
+    let csv = "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,Variant Price\n\
+        houjicha,Houjicha,Size,50 g,HOU-1,7,9.90\nhoujicha,,,100 g,MAT-1,99,19.90\nkukicha,Kukicha,Size,50 g,KUK-1,4,6.90\n";
+    for query in ["?dry_run=true", ""] {
+        let job = import_of(csv, &bench, query, "accept: */*").await;
+        let progress = &job["progress"];
+        assert_eq!((&progress["created"], &progress["failed"]), (&json!(1), &json!(1)), "{query}: {job:#}");
+        assert_eq!(progress["done"], progress["total"], "{query}: {job:#}");
+        let error = &job["errors"][0];
+        assert_eq!((&error["row"], &error["column"]), (&json!(3), &json!("Variant SKU")), "{query}: {job:#}");
+    }
+    let on_hand = async |sku: &str| {
+        let stock = bench.admin(&format!("GET /admin/v1/stock?sku={sku}"), &[], "").await;
+        stock.json()["data"][0]["on_hand"].clone()
+    };
+    assert_eq!((on_hand("MAT-1").await, on_hand("KUK-1").await), (json!(3), json!(4)));
 }
 
 #[tokio::test]

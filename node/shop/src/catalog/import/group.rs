@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
-use super::Import;
 use super::amount::{clipped, minor_units};
 use super::columns::{Column, OPTIONS, Row};
+use super::places::Places;
 use super::sku::derive_sku;
+use super::{Counted, Import};
 use crate::catalog::http::check_content;
 use crate::catalog::{Backorder, Content, MAX_IMAGES, MAX_VARIANTS, Sku, Slug, Status, VariantContent};
 use crate::http::Checks;
@@ -109,15 +110,20 @@ impl Group {
             return;
         }
         let before = import.error_count;
-        let (mut variants, mut stock) = (Vec::with_capacity(self.variants.len()), Vec::new());
-        for row in &self.variants {
+        let (mut variants, mut counted) = (Vec::with_capacity(self.variants.len()), Vec::new());
+        for (number, row) in self.variants.iter().enumerate() {
             let Some(variant) = self.variant(row, currency, import) else { continue };
             if let Some(line) = seen.get(&variant.sku) {
                 let detail = format!("SKU {} is also on line {line}", variant.sku);
                 import.fail(row.line, Column::VariantSku.name(), detail);
             }
-            if let Some(units) = units(row, import) {
-                stock.push((variant.sku.clone(), units));
+            if let Some(on_hand) = units(row, import) {
+                counted.push(Counted {
+                    product: self.slug.clone(),
+                    variant: number,
+                    sku: variant.sku.clone(),
+                    on_hand,
+                });
             }
             variants.push(variant);
         }
@@ -131,8 +137,9 @@ impl Group {
         for (variant, row) in content.variants.iter().zip(&self.variants) {
             seen.insert(variant.sku.clone(), row.line);
         }
+        import.places.insert(self.slug.clone(), self.places());
         import.products.push(content);
-        import.stock.extend(stock);
+        import.stock.extend(counted);
     }
 
     fn variant(&self, row: &VariantRow, currency: Currency, import: &mut Import) -> Option<VariantContent> {
@@ -224,39 +231,15 @@ impl Group {
         let mut checks = Checks::new();
         check_content(content, &mut checks);
         let Err(rejection) = checks.finish() else { return };
+        let places = self.places();
         for at in rejection.errors {
-            let (line, column) = self.place(&at.pointer);
+            let (line, column) = places.at(&at.pointer);
             import.fail(line, column.name(), at.detail);
         }
     }
 
-    /// Where in the file a member of the product is.
-    fn place(&self, pointer: &str) -> (u32, Column) {
-        let mut parts = pointer.split('/').skip(1);
-        let column = match parts.next() {
-            Some("title") => Column::Title,
-            Some("description") => Column::Body,
-            Some("category") => Column::Type,
-            Some("vendor") => Column::Vendor,
-            Some("tags") => Column::Tags,
-            Some("options") => Column::Option1Name,
-            Some("images") => Column::ImageSrc,
-            Some("variants") => return self.place_of_variant(parts.next(), parts.next()),
-            _ => Column::Handle,
-        };
-        (self.line, column)
-    }
-
-    fn place_of_variant(&self, number: Option<&str>, member: Option<&str>) -> (u32, Column) {
-        let number = number.and_then(|number| number.parse::<usize>().ok());
-        let line = number.and_then(|number| self.variants.get(number)).map_or(self.line, |row| row.line);
-        let column = match member {
-            Some("sku") => Column::VariantSku,
-            Some("prices") => Column::VariantPrice,
-            Some("options") => Column::Option1Value,
-            _ => Column::Handle,
-        };
-        (line, column)
+    fn places(&self) -> Places {
+        Places { line: self.line, variants: self.variants.iter().map(|row| row.line).collect() }
     }
 }
 

@@ -9,6 +9,7 @@ mod amount;
 mod columns;
 mod group;
 mod lines;
+mod places;
 mod sku;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use crate::money::Currency;
 use columns::{Column, Columns, Row};
 use group::Group;
 use lines::Lines;
+pub use places::Places;
 
 /// The most rows of a file.
 pub const MAX_ROWS: u32 = 200_000;
@@ -32,14 +34,26 @@ pub const MAX_ERRORS: usize = 1_000;
 pub struct Import {
     /// Products without errors, in the order of the file.
     pub products: Vec<Content>,
-    /// Units on hand of the SKUs of these products, where the file says so.
-    pub stock: Vec<(Sku, i64)>,
+    /// Units on hand of the variants of these products, where the file says so.
+    pub stock: Vec<Counted>,
+    /// Where in the file each of these products is.
+    pub places: BTreeMap<Slug, Places>,
     /// The first [`MAX_ERRORS`].
     pub errors: Vec<JobError>,
     /// All errors.
     pub error_count: u32,
     /// Products that have an error.
     pub refused: u32,
+}
+
+/// What is on hand of a variant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    /// The product that the variant is of, and which of its variants it is.
+    pub product: Slug,
+    pub variant: usize,
+    pub sku: Sku,
+    pub on_hand: i64,
 }
 
 impl Import {

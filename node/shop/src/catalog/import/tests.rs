@@ -50,7 +50,8 @@ fn a_shop_is_read() {
     );
     let pot = &import.products[1];
     assert_eq!((pot.status, pot.options.len(), pot.variants[0].sku.as_str()), (Status::Draft, 0, "0042"));
-    let stock: Vec<(&str, i64)> = import.stock.iter().map(|(sku, units)| (sku.as_str(), *units)).collect();
+    let stock: Vec<(&str, i64)> =
+        import.stock.iter().map(|counted| (counted.sku.as_str(), counted.on_hand)).collect();
     assert_eq!(stock, [("TEA-1", 12), ("green-tea-250-g-Loose", 0)]);
 }
 
