@@ -127,6 +127,32 @@ async fn channels_keep_order_and_say_how_they_end() {
 }
 
 #[tokio::test]
+async fn a_connection_of_a_channel_s_own_ends_with_it() {
+    let (one, two) = pair().await;
+    one.call(to_two(1), Bytes::new(), soon()).await.unwrap();
+    let (until, mut open) = (soon(), Vec::new());
+    for _ in 0..3 {
+        let mut channel = one.open(to_two(1), Lane::Bulk, soon()).await.unwrap();
+        channel.sender.send(Bytes::from_static(b"x")).await.unwrap();
+        channel.receiver.receive().await.unwrap().unwrap();
+        open.push(channel);
+    }
+    let connections =
+        |at: &QuicTransport, peer| at.tally().iter().find(|tally| tally.peer == peer).unwrap().connections;
+    assert_eq!(connections(&one, 2), 4, "three beside the steady one");
+    let Channel { sender, mut receiver } = open.pop().unwrap();
+    drop(sender);
+    assert_eq!(receiver.receive().await.unwrap(), None, "its other half goes on");
+    drop((receiver, open));
+    while connections(&one, 2) > 1 {
+        assert!(Instant::now() < until, "they stay open");
+        sleep(Duration::from_millis(5)).await;
+    }
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test]
 async fn a_receive_that_was_dropped_loses_nothing() {
     let (one, two) = pair().await;
     let mut channel = one.open(to_two(1), Lane::Steady, soon()).await.unwrap();

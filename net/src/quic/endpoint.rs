@@ -17,6 +17,7 @@ pub(super) const ALPN: &[u8] = b"shopnode-cluster/1";
 pub(crate) const JOIN_ALPN: &[u8] = b"shopnode-join/1";
 
 /// Codes of closed connections: for the log of the other side.
+pub(crate) const CLOSE_DONE: u32 = 0;
 pub(crate) const CLOSE_UNWELCOME: u32 = 1;
 pub(crate) const CLOSE_REMOVED: u32 = 2;
 pub(crate) const CLOSE_BUSY: u32 = 3;

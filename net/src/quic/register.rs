@@ -39,7 +39,7 @@ struct Open {
 /// The connections with one peer, summed up.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Traffic {
-    pub connected: bool,
+    pub connections: u64,
     pub protocol: Option<u16>,
     pub round_trip: Option<Duration>,
     pub sent_bytes: u64,
@@ -113,7 +113,7 @@ impl Register {
         let mut traffic = Traffic { sent_bytes, received_bytes, ..Traffic::default() };
         for (_, Open { connection, protocol }) in entries.open.range((peer, 0)..=(peer, usize::MAX)) {
             let stats = connection.stats();
-            traffic.connected = true;
+            traffic.connections += 1;
             traffic.protocol = Some(traffic.protocol.map_or(*protocol, |least| least.min(*protocol)));
             traffic.round_trip =
                 Some(traffic.round_trip.map_or(stats.path.rtt, |rtt| rtt.min(stats.path.rtt)));

@@ -1,8 +1,11 @@
 //! Frames over one QUIC stream.
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes, BytesMut};
 use quinn::{Connection, RecvStream, SendStream};
 
+use super::endpoint::CLOSE_DONE;
 use crate::{
     error::NetError,
     frame,
@@ -15,14 +18,15 @@ const READ_BYTES: usize = 64 * 1024;
 /// The error code of a stream whose sender gave up.
 const ABANDONED: u32 = 1;
 
-/// A channel over both directions of a stream. `connection` lives as long as its receiving half: for a channel that
-/// has a connection to itself.
+/// A channel over both directions of a stream. `connection` is of a channel that has one to itself, and ends with the
+/// later of its halves.
 pub(super) fn channel(
     peer: NodeId,
     tx: SendStream,
     receiver: StreamReceiver,
-    connection: Option<Connection>,
+    connection: Option<OwnConnection>,
 ) -> Channel {
+    let connection = connection.map(Arc::new);
     let sender = StreamSender { peer, tx, finished: false, _connection: connection.clone() };
     Channel {
         sender: Box::new(sender),
@@ -30,11 +34,20 @@ pub(super) fn channel(
     }
 }
 
+/// Closed when it is dropped: others hold handles of it (its metrics do), so that it would stay open otherwise.
+pub(super) struct OwnConnection(pub(super) Connection);
+
+impl Drop for OwnConnection {
+    fn drop(&mut self) {
+        self.0.close(CLOSE_DONE.into(), b"done");
+    }
+}
+
 struct StreamSender {
     peer: NodeId,
     tx: SendStream,
     finished: bool,
-    _connection: Option<Connection>,
+    _connection: Option<Arc<OwnConnection>>,
 }
 
 impl FrameSender for StreamSender {
@@ -68,7 +81,7 @@ pub(super) struct StreamReceiver {
     peer: NodeId,
     rx: RecvStream,
     arrived: BytesMut,
-    _connection: Option<Connection>,
+    _connection: Option<Arc<OwnConnection>>,
 }
 
 impl StreamReceiver {

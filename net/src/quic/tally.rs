@@ -17,6 +17,8 @@ pub struct PeerTally {
     pub peer: NodeId,
     /// Whether a connection is open whose hello was answered, in either direction.
     pub connected: bool,
+    /// How many such connections are open: the steady ones, and one for each channel that has its own.
+    pub connections: u64,
     /// The protocol that is spoken on them; the oldest, while connections from before an upgrade are open still.
     pub protocol: Option<u16>,
     /// The smoothed round-trip time (RFC 9002, section 5.3) of the fastest of them.

@@ -24,7 +24,7 @@ use super::{
     hello::PROTOCOLS,
     link::{Dialer, Link},
     register::{Register, Traffic},
-    stream::{StreamReceiver, channel, lost},
+    stream::{OwnConnection, StreamReceiver, channel, lost},
     tally::{Counters, PeerTally},
 };
 use crate::{
@@ -155,11 +155,12 @@ impl QuicTransport {
         let others = counters.into_iter().filter(|(peer, _)| *peer != own);
         let tally = others.map(|(peer, counters)| {
             let (in_flight, failures, reconnects) = counters.read();
-            let Traffic { connected, protocol, round_trip, sent_bytes, received_bytes } =
+            let Traffic { connections, protocol, round_trip, sent_bytes, received_bytes } =
                 self.register.traffic(peer);
             PeerTally {
                 peer,
-                connected,
+                connected: connections > 0,
+                connections,
                 protocol,
                 round_trip,
                 sent_bytes,
@@ -264,7 +265,7 @@ impl QuicTransport {
             Lane::Steady => (self.connection(peer, deadline).await?, None),
             Lane::Bulk => {
                 let connection = self.bulk_connection(peer).await?;
-                (connection.clone(), Some(connection))
+                (connection.clone(), Some(OwnConnection(connection)))
             }
         };
         let (mut tx, rx) = connection.open_bi().await.map_err(|error| lost(peer, &error))?;

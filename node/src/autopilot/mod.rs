@@ -79,8 +79,11 @@ impl Autopilot {
                 }
                 Err(error) => {
                     self.tell(&action, &error);
-                    // What follows may rest on it; the next pass looks anew.
-                    return;
+                    // A node that cannot come in, or be where it says, is its own trouble: the others must not wait for
+                    // it. On any other change what follows may rest; the next pass looks anew.
+                    if !matches!(action, Action::AddLearner(..) | Action::UpdateMember(..)) {
+                        return;
+                    }
                 }
             }
         }

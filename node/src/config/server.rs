@@ -57,7 +57,7 @@ pub struct Http {
     pub ready_max_silence_ms: u64,
     /// A node that has applied so many entries less than were committed is not ready.
     pub ready_max_lag_entries: u64,
-    /// Whose `Forwarded` and `X-Forwarded-For` are believed.
+    /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Cidr>,
 }
 

@@ -23,7 +23,8 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
 pub struct Present {
     /// Who answers and does background work, and those of whom it is not known yet.
     pub workers: BTreeSet<NodeId>,
-    /// Those of them that take more of it: they do not drain.
+    /// Those of them that take more of it: they do not drain, and have been ready before. One that still receives its
+    /// copy of the state could not take a lease, and its share would wait for it.
     pub willing: BTreeSet<NodeId>,
 }
 
@@ -51,6 +52,14 @@ impl Watching {
 struct Seen {
     answered: Instant,
     report: Option<Report>,
+    /// Whether it was ready once. A node that is not for a moment, as in an election, keeps its work.
+    has_served: bool,
+}
+
+impl Seen {
+    fn now() -> Seen {
+        Seen { answered: Instant::now(), report: None, has_served: false }
+    }
 }
 
 impl Peers {
@@ -92,7 +101,8 @@ impl Peers {
         for (node, answer) in futures::future::join_all(asked).await {
             if let (Ok(report), Some(seen)) = (answer, seen.get_mut(&node)) {
                 self.0.heard.note(node, &report.condition);
-                *seen = Seen { answered: Instant::now(), report: Some(report) };
+                let has_served = seen.has_served || report.condition.unready.is_empty();
+                *seen = Seen { answered: Instant::now(), report: Some(report), has_served };
             }
         }
     }
@@ -104,11 +114,12 @@ impl Peers {
         seen.retain(|node, _| members.contains(node));
         self.0.heard.retain(|node| members.contains(&node));
         for node in members {
-            seen.entry(node).or_insert_with(|| Seen { answered: Instant::now(), report: None });
+            seen.entry(node).or_insert_with(Seen::now);
         }
         let mut present = Present::default();
-        for (node, seen) in seen.iter() {
+        for (node, seen) in seen.iter_mut() {
             let own = (*node == status.node).then(|| self.0.condition());
+            seen.has_served |= own.as_ref().is_some_and(|condition| condition.unready.is_empty());
             let condition = own.as_ref().or_else(|| seen.report.as_ref().map(|report| &report.condition));
             if own.is_none() && seen.answered.elapsed() >= PATIENCE {
                 continue;
@@ -116,7 +127,7 @@ impl Peers {
             if condition.is_none_or(|condition| condition.works) {
                 present.workers.insert(*node);
             }
-            if condition.is_none_or(|condition| condition.works && !condition.draining) {
+            if condition.is_none_or(|condition| condition.works && !condition.draining && seen.has_served) {
                 present.willing.insert(*node);
             }
         }

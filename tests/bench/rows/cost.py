@@ -32,10 +32,16 @@ def run(bench):
     micros, written = told(directory=bench.directory)
     figures = [figure(RAW, micros["raw"], None, written), figure(STORE, micros["store"], RAW),
                figure(DOMAIN, micros["domain"], RAW)]
-    for each in figures[1:]:
-        bench.notes.append(f"cost: {each['subject']} took {each['cpu_s_per_1000']['apply'] / micros['raw'] * 1e3:.2f} of raw "
-                           f"sled's time, at most {BOUNDS[each['subject']]}")
+    bench.notes += [verdict(each["subject"], each["cpu_s_per_1000"]["apply"] * 1e3 / micros["raw"]) for each in figures[1:]]
+    if written["keys"] > written["at most"]:
+        bench.notes.append(f"FAILED: cost: an order writes {written['keys']} keys, more than {written['at most']}")
     return figures
+
+
+def verdict(subject, times):
+    """What a subject took of raw sled's time, and whether it may."""
+    failed = "FAILED: " if times > BOUNDS[subject] else ""
+    return f"{failed}cost: {subject} took {times:.2f} of raw sled's time, at most {BOUNDS[subject]}"
 
 
 def figure(subject, micros, beside, further=None, row=ROW):

@@ -12,6 +12,7 @@ use super::Register;
 pub struct NetMetrics {
     connected_peers: IntGauge,
     connected: IntGaugeVec,
+    connections: IntGaugeVec,
     protocol: IntGaugeVec,
     round_trip: GaugeVec,
     sent: IntCounterVec,
@@ -28,6 +29,8 @@ impl NetMetrics {
         let peer = &["peer"];
         let connected_peers = "Nodes with which there is a connection whose hello was answered.";
         let connected = "Whether there is such a connection with the peer.";
+        let connections =
+            "Open connections with the peer: the steady ones, and one for each copy of the state under way.";
         let protocol = "The protocol that is spoken with the peer; the oldest, if connections differ.";
         let round_trip = "Smoothed round-trip time to the peer.";
         let sent = "UDP payload sent to the peer.";
@@ -38,6 +41,7 @@ impl NetMetrics {
         Ok(NetMetrics {
             connected_peers: register.gauge("net_connected_peers", connected_peers)?,
             connected: register.gauges("net_peer_connected", connected, peer)?,
+            connections: register.gauges("net_peer_connections", connections, peer)?,
             protocol: register.gauges("net_peer_protocol", protocol, peer)?,
             round_trip: register.float_gauges("net_peer_round_trip_seconds", round_trip, peer)?,
             sent: register.counters("net_peer_sent_bytes_total", sent, peer)?,
@@ -60,6 +64,7 @@ impl NetMetrics {
             let name = peer.peer.to_string();
             let label = &[name.as_str()];
             self.connected.with_label_values(label).set(peer.connected.into());
+            self.connections.with_label_values(label).set(peer.connections as i64);
             self.in_flight.with_label_values(label).set(peer.in_flight as i64);
             match peer.protocol {
                 Some(protocol) => self.protocol.with_label_values(label).set(protocol.into()),
@@ -88,6 +93,7 @@ impl NetMetrics {
         let label = &[name.as_str()];
         // Errors mean that there is no such series.
         let _ = self.connected.remove_label_values(label);
+        let _ = self.connections.remove_label_values(label);
         let _ = self.protocol.remove_label_values(label);
         let _ = self.round_trip.remove_label_values(label);
         let _ = self.in_flight.remove_label_values(label);

@@ -8,6 +8,7 @@ fn peer(peer: u64, sent_bytes: u64) -> PeerTally {
     PeerTally {
         peer,
         connected: true,
+        connections: 7,
         protocol: Some(1),
         round_trip: Some(Duration::from_millis(2)),
         sent_bytes,
@@ -65,6 +66,7 @@ fn every_family_is_told_with_help_and_type() {
         "shopnode_peers_set_aside 1",
         "shopnode_net_connected_peers 1",
         r#"shopnode_net_peer_connected{peer="2"} 1"#,
+        r#"shopnode_net_peer_connections{peer="2"} 7"#,
         r#"shopnode_net_peer_round_trip_seconds{peer="2"} 0.002"#,
         r#"shopnode_net_peer_sent_bytes_total{peer="2"} 1500"#,
         r#"shopnode_net_peer_received_bytes_total{peer="2"} 3"#,
