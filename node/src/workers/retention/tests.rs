@@ -90,7 +90,7 @@ async fn make_mails(replica: &Replica, seqs: &[u64]) {
 /// Lets the worker of the one node begin.
 fn start(cluster: &Cluster, replica: &Replica) -> (CancellationToken, JoinHandle<()>) {
     let metrics = Metrics::new().unwrap();
-    replica.peers.tell(|| Condition { works: true, ..Condition::starting() });
+    replica.peers.tell(|| Condition { works: true, unready: Vec::new(), ..Condition::starting() });
     let stop = CancellationToken::new();
     let supervisor = Supervisor {
         desk: Desk::new(replica.clone(), cluster.clock(1), metrics, Config::default().workers),

@@ -53,7 +53,7 @@ impl Bench {
     async fn new() -> Bench {
         let cluster = Cluster::over_quic(1).await;
         let replica = cluster.replica(1).clone();
-        replica.peers.tell(|| Condition { works: true, ..Condition::starting() });
+        replica.peers.tell(|| Condition { works: true, unready: Vec::new(), ..Condition::starting() });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let catcher = sms_catcher::serve(listener, "AC1".into(), SecretString::from("secret")).unwrap();
         let bench = Bench { cluster, replica, catcher };

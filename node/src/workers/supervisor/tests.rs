@@ -71,13 +71,19 @@ async fn queues_are_shared_out_handed_over_and_taken_from_the_dead() {
     let (worked, stop) = (Worked::default(), CancellationToken::new());
     // Which node drains; 0 for none.
     let draining = Arc::new(AtomicU64::new(0));
+    // The node that is not ready, as one that still receives its copy of the state; 0 for none.
+    let (late, unready) = (3, Arc::new(AtomicU64::new(3)));
     let mut supervisors = Vec::new();
     for node in cluster.ids() {
         let replica = cluster.replica(node).clone();
-        let draining = draining.clone();
+        let (draining, unready) = (draining.clone(), unready.clone());
         replica.peers.tell(move || Condition {
             works: true,
             draining: draining.load(Ordering::Relaxed) == node,
+            unready: (unready.load(Ordering::Relaxed) == node)
+                .then(|| "it joins".to_owned())
+                .into_iter()
+                .collect(),
             ..Condition::starting()
         });
         let mut settings = Config::default().workers;
@@ -97,7 +103,14 @@ async fn queues_are_shared_out_handed_over_and_taken_from_the_dead() {
     let others: Vec<u64> = cluster.ids().filter(|id| *id != leader).collect();
     let (stays, goes) = (others[0], others[1]);
     let replica = cluster.replica(stays).clone();
+    until("queues wait for a node that joins", || are_shared_among(&replica, &[1, 2])).await;
+    unready.store(0, Ordering::Relaxed);
     until("the queues are not shared out", || are_shared_among(&replica, &[1, 2, 3])).await;
+    // Whoever was ready keeps its work while it is not for a moment.
+    unready.store(late, Ordering::Relaxed);
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert!(are_shared_among(&replica, &[1, 2, 3]), "an unready moment costs a node its leases");
+    unready.store(0, Ordering::Relaxed);
     let all: BTreeSet<u64> = cluster.ids().collect();
     assert!(queues().iter().filter_map(|queue| preferred(queue, &all)).any(|node| node == goes));
 
