@@ -46,8 +46,10 @@ def check(manifest):
     assert pods["podManagementPolicy"] == "Parallel", "after a power cut no pod is ready before a second one is there"
     assert pods["serviceName"] == "shopnode-nodes" and nodes["clusterIP"] == "None" and nodes["publishNotReadyAddresses"]
     spec = template["spec"]
-    assert spec["terminationGracePeriodSeconds"] >= MOST_DRAIN_S
     [node] = spec["containers"]
+    program, pause = node["lifecycle"]["preStop"]["exec"]["command"]
+    assert program == "sleep"
+    assert spec["terminationGracePeriodSeconds"] >= MOST_DRAIN_S + int(pause)
     # A node without a quorum is not ready, and is no reason to kill it.
     paths = {kind: node[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness", "readiness")}
     assert paths == {"startup": "/livez", "liveness": "/livez", "readiness": "/readyz"}, paths

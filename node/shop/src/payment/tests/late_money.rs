@@ -22,6 +22,16 @@ fn expired(desk: &mut Desk) -> (OrderId, PaymentId) {
     (order, payment)
 }
 
+/// An order whose first payment was declined, and that has a second one. The first will turn out to have been taken.
+fn declined_and_tried_again(desk: &mut Desk) -> (OrderId, PaymentId) {
+    let (order, first) = ordered(desk);
+    desk.send(first, Operation::Authorize, 1);
+    desk.see(first, PaymentStatus::Declined);
+    let choice = card(CaptureMode::Automatic);
+    desk.bench.ok(OpenAttempt { order, caller: Caller::Staff, choice });
+    (order, first)
+}
+
 #[test]
 fn an_expired_order_is_reopened_if_its_stock_can_be_had() {
     let mut desk = Desk::new();
@@ -64,11 +74,7 @@ fn whoever_canceled_gets_the_money_back() {
 fn taken_during_a_void(active_version: u32) -> (Desk, OrderId, PaymentId) {
     let mut desk = Desk::new();
     desk.bench.active_version = active_version;
-    let (order, first) = ordered(&mut desk);
-    desk.send(first, Operation::Authorize, 1);
-    desk.see(first, PaymentStatus::Declined);
-    let choice = card(CaptureMode::Automatic);
-    desk.bench.ok(OpenAttempt { order, caller: Caller::Staff, choice });
+    let (order, first) = declined_and_tried_again(&mut desk);
     let second = PaymentId::of(order, 2);
     desk.send(second, Operation::Authorize, 1);
     desk.see(second, PaymentStatus::Authorized);
@@ -146,11 +152,7 @@ fn below_its_level_it_waits() {
 #[test]
 fn what_was_paid_twice_goes_back_once() {
     let mut desk = Desk::new();
-    let (order, first) = ordered(&mut desk);
-    desk.send(first, Operation::Authorize, 1);
-    desk.see(first, PaymentStatus::Declined);
-    let choice = card(CaptureMode::Automatic);
-    desk.bench.ok(OpenAttempt { order, caller: Caller::Staff, choice });
+    let (order, first) = declined_and_tried_again(&mut desk);
     let second = PaymentId::of(order, 2);
     desk.send(second, Operation::Authorize, 1);
     // The first one was taken after all, while the second is under way.
@@ -166,11 +168,7 @@ fn what_was_paid_twice_goes_back_once() {
 #[test]
 fn a_second_attempt_that_was_not_sent_is_dropped() {
     let mut desk = Desk::new();
-    let (order, first) = ordered(&mut desk);
-    desk.send(first, Operation::Authorize, 1);
-    desk.see(first, PaymentStatus::Declined);
-    let choice = card(CaptureMode::Automatic);
-    desk.bench.ok(OpenAttempt { order, caller: Caller::Staff, choice });
+    let (order, first) = declined_and_tried_again(&mut desk);
     desk.see_by(first, PaymentStatus::Captured, Source::Webhook);
     assert_eq!(desk.order(order).attempts[1].state, crate::payment::State::Canceled);
     assert_eq!(next(&desk, order), "nothing");
