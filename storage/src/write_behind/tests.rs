@@ -102,7 +102,7 @@ proptest! {
         survivors in 0usize..400,
     ) {
         let (directory, beneath) = (tempfile::tempdir().unwrap(), Arc::new(MemoryEngine::with_crashes()));
-        let breaking = Arc::new(Breaking { beneath: beneath.clone(), left: AtomicUsize::new(breaks_after) });
+        let breaking = Watched::over(beneath.clone(), Breaking { left: AtomicUsize::new(breaks_after) });
         let engine = WriteBehind::open_with(breaking, directory.path(), limits(1_500)).unwrap();
         let mut states = vec![Model::new()];
         let mut flushed = 0;
@@ -133,20 +133,37 @@ proptest! {
     }
 }
 
-/// Fails for good after so many writes.
-struct Breaking {
-    beneath: Arc<MemoryEngine>,
-    left: AtomicUsize,
-}
+/// Sees what an engine is told before the engine does.
+trait Watch: Send + Sync + 'static {
+    fn write(&self, _key: &Raw, _value: Option<&Raw>) -> Result<(), Fault> {
+        Ok(())
+    }
 
-impl Breaking {
-    fn turn(&self) -> Result<(), Fault> {
-        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        left.map(drop).map_err(|_| Fault::Engine { doing: "write", detail: "it broke".to_owned() })
+    fn commit(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), Fault> {
+        Ok(())
     }
 }
 
-impl Engine for Breaking {
+struct Watched<W> {
+    beneath: Arc<MemoryEngine>,
+    watch: W,
+}
+
+impl<W: Watch> Watched<W> {
+    fn new(watch: W) -> Arc<Watched<W>> {
+        Watched::over(Arc::default(), watch)
+    }
+
+    fn over(beneath: Arc<MemoryEngine>, watch: W) -> Arc<Watched<W>> {
+        Arc::new(Watched { beneath, watch })
+    }
+}
+
+impl<W: Watch> Engine for Watched<W> {
     fn get(&self, key: &[u8]) -> Result<Option<Raw>, Fault> {
         self.beneath.get(key)
     }
@@ -156,17 +173,17 @@ impl Engine for Breaking {
     }
 
     fn write(&self, key: &Raw, value: Option<&Raw>) -> Result<(), Fault> {
-        self.turn()?;
+        self.watch.write(key, value)?;
         self.beneath.write(key, value)
     }
 
     fn commit(&self, batch: Batch) -> Result<(), Fault> {
-        self.turn()?;
+        self.watch.commit()?;
         self.beneath.commit(batch)
     }
 
     fn flush(&self) -> Result<(), Fault> {
-        self.turn()?;
+        self.watch.flush()?;
         self.beneath.flush()
     }
 
@@ -179,6 +196,32 @@ impl Engine for Breaking {
     }
 
     fn retire(&self) {}
+}
+
+/// Fails for good after so many writes, commits and flushes.
+struct Breaking {
+    left: AtomicUsize,
+}
+
+impl Breaking {
+    fn turn(&self) -> Result<(), Fault> {
+        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map(drop).map_err(|_| Fault::Engine { doing: "write", detail: "it broke".to_owned() })
+    }
+}
+
+impl Watch for Breaking {
+    fn write(&self, _key: &Raw, _value: Option<&Raw>) -> Result<(), Fault> {
+        self.turn()
+    }
+
+    fn commit(&self) -> Result<(), Fault> {
+        self.turn()
+    }
+
+    fn flush(&self) -> Result<(), Fault> {
+        self.turn()
+    }
 }
 
 #[test]
@@ -200,50 +243,28 @@ fn what_is_loaded_goes_right_beneath() {
     assert_eq!(all(&*beneath, Direction::Forward), loaded, "durable is what was flushed");
 }
 
-/// An engine that counts what is not durable.
+/// Counts the bytes of the table below that are not durable.
 #[derive(Default)]
 struct Counting {
-    beneath: MemoryEngine,
     unflushed: AtomicUsize,
     most_unflushed: AtomicUsize,
 }
 
-impl Engine for Counting {
-    fn get(&self, key: &[u8]) -> Result<Option<Raw>, Fault> {
-        self.beneath.get(key)
-    }
-
-    fn scan<'a>(&'a self, range: KeyRange, direction: Direction) -> Scan<'a> {
-        self.beneath.scan(range, direction)
-    }
-
+impl Watch for Counting {
     fn write(&self, key: &Raw, value: Option<&Raw>) -> Result<(), Fault> {
         // The rest of what is written comes later, from the engine's own thread.
-        let counts = key[0] == Things::PREFIX;
-        let bytes = if counts { key.len() + value.map_or(0, |value| value.len()) } else { 0 };
-        let unflushed = self.unflushed.fetch_add(bytes, Ordering::SeqCst) + bytes;
-        self.most_unflushed.fetch_max(unflushed, Ordering::SeqCst);
-        self.beneath.write(key, value)
-    }
-
-    fn commit(&self, batch: Batch) -> Result<(), Fault> {
-        self.beneath.commit(batch)
+        if key[0] == Things::PREFIX {
+            let bytes = key.len() + value.map_or(0, |value| value.len());
+            let unflushed = self.unflushed.fetch_add(bytes, Ordering::SeqCst) + bytes;
+            self.most_unflushed.fetch_max(unflushed, Ordering::SeqCst);
+        }
+        Ok(())
     }
 
     fn flush(&self) -> Result<(), Fault> {
         self.unflushed.store(0, Ordering::SeqCst);
-        self.beneath.flush()
+        Ok(())
     }
-
-    fn size_bytes(&self) -> Result<u64, Fault> {
-        self.beneath.size_bytes()
-    }
-
-    fn is_durable(&self) -> bool {
-        true
-    }
-
-    fn retire(&self) {}
 }
 
 struct Things;
@@ -272,7 +293,7 @@ fn a_copy_arrives_in_pieces_that_are_made_durable() {
     let export = source.export().unwrap();
     let mut reader = export.reader(b"").unwrap();
 
-    let (directory, beneath) = (tempfile::tempdir().unwrap(), Arc::new(Counting::default()));
+    let (directory, beneath) = (tempfile::tempdir().unwrap(), Watched::new(Counting::default()));
     let engine =
         Arc::new(WriteBehind::open_with(beneath.clone(), directory.path(), limits(1 << 20)).unwrap());
     let generation = Generation { number: 1, engine: engine.clone(), adopted: true };
@@ -283,15 +304,15 @@ fn a_copy_arrives_in_pieces_that_are_made_durable() {
     }
     let received = incoming.finish().unwrap();
     assert_eq!(received.digests().count(), u64::from(RECORDS));
-    assert_eq!(beneath.unflushed.load(Ordering::SeqCst), 0, "the end of it is not durable");
-    let most = beneath.most_unflushed.load(Ordering::SeqCst) as u64;
+    assert_eq!(beneath.watch.unflushed.load(Ordering::SeqCst), 0, "the end of it is not durable");
+    let most = beneath.watch.most_unflushed.load(Ordering::SeqCst) as u64;
     assert!((FLUSH_EVERY_BYTES..FLUSH_EVERY_BYTES + MAX_FRAME_BYTES as u64).contains(&most), "{most}");
 }
 
 #[test]
 fn a_failure_beneath_is_told_to_whoever_commits_or_flushes() {
-    let (directory, beneath) = (tempfile::tempdir().unwrap(), Arc::new(MemoryEngine::new()));
-    let breaking = Arc::new(Breaking { beneath, left: AtomicUsize::new(0) });
+    let directory = tempfile::tempdir().unwrap();
+    let breaking = Watched::new(Breaking { left: AtomicUsize::new(0) });
     let engine = WriteBehind::open_with(breaking, directory.path(), limits(1)).unwrap();
     engine.commit(batch(&[(1, Some(1))])).unwrap();
     // The first flush may find its redo file durable before the engine beneath is met.
@@ -393,52 +414,23 @@ fn what_was_read_once_is_never_read_older() {
     });
 }
 
-/// Writes only while the gate is open.
-struct Gated {
-    beneath: MemoryEngine,
-    gate: std::sync::Mutex<mpsc::Receiver<()>>,
-}
+/// Lets writes through only while the gate is open.
+struct Gate(std::sync::Mutex<mpsc::Receiver<()>>);
 
-impl Engine for Gated {
-    fn get(&self, key: &[u8]) -> Result<Option<Raw>, Fault> {
-        self.beneath.get(key)
-    }
-
-    fn scan<'a>(&'a self, range: KeyRange, direction: Direction) -> Scan<'a> {
-        self.beneath.scan(range, direction)
-    }
-
-    fn write(&self, key: &Raw, value: Option<&Raw>) -> Result<(), Fault> {
+impl Watch for Gate {
+    fn write(&self, _key: &Raw, _value: Option<&Raw>) -> Result<(), Fault> {
         // Waits for the first word; once the other end is gone it is open for good.
-        let _ = self.gate.lock().unwrap().recv();
-        self.beneath.write(key, value)
+        let _ = self.0.lock().unwrap().recv();
+        Ok(())
     }
-
-    fn commit(&self, batch: Batch) -> Result<(), Fault> {
-        self.beneath.commit(batch)
-    }
-
-    fn flush(&self) -> Result<(), Fault> {
-        self.beneath.flush()
-    }
-
-    fn size_bytes(&self) -> Result<u64, Fault> {
-        self.beneath.size_bytes()
-    }
-
-    fn is_durable(&self) -> bool {
-        true
-    }
-
-    fn retire(&self) {}
 }
 
 #[test]
 fn whoever_commits_waits_while_too_much_is_pending() {
     let directory = tempfile::tempdir().unwrap();
     let (gate, opened) = mpsc::channel();
-    let beneath = Gated { beneath: MemoryEngine::new(), gate: std::sync::Mutex::new(opened) };
-    let engine = WriteBehind::open_with(Arc::new(beneath), directory.path(), limits(1_000)).unwrap();
+    let beneath = Watched::new(Gate(std::sync::Mutex::new(opened)));
+    let engine = WriteBehind::open_with(beneath, directory.path(), limits(1_000)).unwrap();
     let done = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         scope.spawn(|| {
