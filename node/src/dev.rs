@@ -13,6 +13,7 @@ mod settings;
 mod welcome;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use secrecy::SecretString;
@@ -46,7 +47,7 @@ async fn serve(arguments: &DevArguments) -> Result<()> {
     // A shop that is kept needs all of its nodes: most of them must agree.
     let addresses = ports::one_after_the_other(arguments.http, arguments.nodes.max(home.nodes()))?;
     let shutdown = Shutdown::new();
-    shutdown.on_signals().context("cannot listen for signals")?;
+    shutdown.on_signals(Duration::ZERO).context("cannot listen for signals")?;
     let secrets = Secrets::load_or_make(home.root())?;
     let outside = Outside::start(&secrets, &addresses).await?;
     let settings = settings::Settings {

@@ -164,7 +164,7 @@ impl Node {
     pub fn why_unready(&self) -> Vec<String> {
         let mut reasons = self.replica.unready();
         reasons.extend(self.replica.lag(&self.config.http));
-        if self.shutdown.has_begun() {
+        if self.shutdown.is_announced() {
             reasons.push("this node is shutting down".to_owned());
         }
         if self.membership.is_draining() {

@@ -87,7 +87,8 @@ fn start_again() -> Result<()> {
 async fn serve(config: Config, data: &Path) -> Result<Ending> {
     let address = config.http.listen;
     let node = Node::open(config, data, Metrics::new()?).await?;
-    node.shutdown.on_signals().context("cannot listen for signals")?;
+    let stop_delay = Duration::from_millis(node.config.http.stop_delay_ms);
+    node.shutdown.on_signals(stop_delay).context("cannot listen for signals")?;
     // Most nodes can serve at once; those who ask then get an answer and not an excuse. One that cannot says why.
     let (app, _) = tokio::join!(gateway_app(&node), node.replica.ready(READY_BEFORE_LISTENING));
     let app = app?;

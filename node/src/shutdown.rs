@@ -13,6 +13,7 @@ const ONE_SIGNAL: Duration = Duration::from_secs(1);
 /// Told to everything that runs: stop taking work, finish what is under way.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
+    announced: CancellationToken,
     stopping: CancellationToken,
 }
 
@@ -30,17 +31,22 @@ impl Shutdown {
         self.stopping.is_cancelled()
     }
 
+    /// Whether the end has begun, or is about to: balancers send nothing new any more, and what comes is answered.
+    pub fn is_announced(&self) -> bool {
+        self.announced.is_cancelled() || self.has_begun()
+    }
+
     /// Waits for the beginning of the end.
     pub async fn begun(&self) {
         self.stopping.cancelled().await;
     }
 
-    /// Begins the end on SIGTERM or SIGINT. Another signal, at least a second later, ends the process at once, for whoever
-    /// cannot wait: what was acknowledged is on disk anyway.
+    /// Begins the end `delay` after SIGTERM, which announces it, or on SIGINT. Another signal, at least a second later, ends the
+    /// process at once, for whoever cannot wait: what was acknowledged is on disk anyway.
     ///
     /// # Errors
     /// When the handlers cannot be installed.
-    pub fn on_signals(&self) -> io::Result<()> {
+    pub fn on_signals(&self, delay: Duration) -> io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let shutdown = self.clone();
@@ -55,7 +61,8 @@ impl Shutdown {
                     None => {
                         tracing::info!(signal = name, "shutting down");
                         first = Some(Instant::now());
-                        shutdown.begin();
+                        // Who presses Ctrl-C stands before the node, not behind a balancer.
+                        shutdown.begin_after(if name == "SIGTERM" { delay } else { Duration::ZERO });
                     }
                     Some(at) if at.elapsed() < ONE_SIGNAL => {}
                     Some(_) => {
@@ -69,6 +76,20 @@ impl Shutdown {
     }
 }
 
+impl Shutdown {
+    fn begin_after(&self, delay: Duration) {
+        self.announced.cancel();
+        if delay.is_zero() {
+            return self.begin();
+        }
+        let shutdown = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            shutdown.begin();
+        });
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "an operator who signals twice asks for no drain and no flush")]
 fn exit_at_once() -> ! {
     std::process::exit(1)
@@ -76,7 +97,20 @@ fn exit_at_once() -> ! {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::Shutdown;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_announced_before_it_begins() {
+        let shutdown = Shutdown::new();
+        shutdown.begin_after(Duration::from_secs(3));
+        assert!(shutdown.is_announced() && !shutdown.has_begun());
+        shutdown.begun().await;
+        let at_once = Shutdown::new();
+        at_once.begin_after(Duration::ZERO);
+        assert!(at_once.has_begun());
+    }
 
     #[tokio::test]
     async fn everybody_hears_it_also_who_asks_later() {

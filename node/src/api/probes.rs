@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use crate::gateway::{App, Policy, Problem, Routes, json};
 use crate::telemetry::metrics;
+use crate::workers::Census;
 
 pub fn routes(routes: Routes) -> Routes {
     routes
@@ -54,7 +55,11 @@ async fn ready(State(app): State<App>) -> Result<Response, Problem> {
     responses((status = 200, description = "Prometheus text format, version 0.0.4", body = String, content_type = "text/plain"))
 )]
 async fn scrape(State(app): State<App>) -> Result<Response, Problem> {
-    match app.core.metrics_text() {
+    let now = app.clock.now();
+    // A state that cannot be read, or not in time, is told in other figures, which are worth the more then.
+    let counted = app.read_local(move |view| Ok(Census::take(view, now)?)).await;
+    let census = counted.inspect_err(|problem| tracing::warn!(?problem, "the state was not counted")).ok();
+    match app.core.metrics_text(census.as_ref().map(|seen| &seen.value)) {
         Ok(text) => Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()),
         Err(error) => {
             tracing::error!(%error, "metrics could not be written");

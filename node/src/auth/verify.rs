@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use shop::user::{self, AddSigningKey};
 use shop::{Actor, Code, Timestamp};
+use storage::View;
 
 use super::api_key::ApiKeySecret;
 use super::keys::ReadKeys;
 use super::signing::{SigningKeys, new_signing_key};
 use super::token::Presented;
 use super::{Principal, token};
-use crate::gateway::{App, Problem, SUBMIT_TIMEOUT, unauthenticated};
+use crate::gateway::{App, Consistency, Problem, READ_TIMEOUT, SUBMIT_TIMEOUT, unauthenticated};
 
 /// The longest token that is looked at.
 const TOKEN_BYTES: usize = 4 * 1024;
@@ -20,7 +21,8 @@ const TOKEN_BYTES: usize = 4 * 1024;
 /// Whose token it is.
 ///
 /// # Errors
-/// `unauthenticated` when it is not valid; the client learns no more than that.
+/// `unauthenticated` when it is not valid; the client learns no more than that. `no_quorum` or `not_ready` when this node does
+/// not know it, and cannot hear whether others do.
 pub async fn bearer(app: &App, text: &str) -> Result<Principal, Problem> {
     let valid = match ApiKeySecret::parse(text) {
         Some((id, secret)) => api_key(app, id, secret).await?,
@@ -42,12 +44,12 @@ async fn api_key(
     let (key, client) = match app.core.known().key(id) {
         Ok(known) => known,
         Err(epoch) => {
-            let seen = app.read_local(move |view| {
+            let seen = look_up(app, move |view| {
                 let Some(key) = user::api_key(view, id)? else { return Ok(None) };
                 let client = key.client.map(|client| user::client(view, client)).transpose()?.flatten();
                 Ok(Some((key, client)))
             });
-            let Some(found) = seen.await?.value else { return Ok(None) };
+            let Some(found) = seen.await? else { return Ok(None) };
             app.core.known().remember_key(epoch, id, found.clone());
             found
         }
@@ -69,7 +71,14 @@ async fn access_token(app: &App, text: &str) -> Result<Option<Principal>, Proble
         Some(keys) => keys,
         None => {
             let Some(key_id) = token::key_id(text) else { return Ok(None) };
-            signing_keys(app, Some(&key_id)).await?
+            match signing_keys(app, Some(&key_id)).await? {
+                keys if keys.verifier(&key_id).is_some() => keys,
+                // It may be newer than what this node has.
+                _ => {
+                    catch_up(app).await?;
+                    reload(app).await?
+                }
+            }
         }
     };
     let expected = (app.keys.issuer.as_deref(), app.keys.audience.as_str());
@@ -81,14 +90,40 @@ async fn access_token(app: &App, text: &str) -> Result<Option<Principal>, Proble
     let client = match app.core.known().client(id) {
         Ok(known) => known,
         Err(epoch) => {
-            let seen = app.read_local(move |view| Ok(user::client(view, id)?));
-            let Some(found) = seen.await?.value else { return Ok(None) };
+            let Some(found) = look_up(app, move |view| Ok(user::client(view, id)?)).await? else {
+                return Ok(None);
+            };
             app.core.known().remember_client(epoch, id, found.clone());
             found
         }
     };
     let valid = client.revoked_at.is_none();
     Ok(valid.then(|| Principal::Client { id, scopes: scopes.intersection(client.scopes) }))
+}
+
+/// A record that tells who calls. One that is not there may have been made a moment ago on another node: before the caller
+/// is told that it is nobody, this node catches up and looks again.
+///
+/// # Errors
+/// What `query` returns; `no_quorum` or `not_ready` when nobody can tell whether there is such a record.
+pub async fn look_up<T, Q>(app: &App, query: Q) -> Result<Option<T>, Problem>
+where
+    T: Send + 'static,
+    Q: Fn(&View<'_>) -> Result<Option<T>, Problem> + Clone + Send + 'static,
+{
+    match app.read_local(query.clone()).await?.value {
+        None => {
+            catch_up(app).await?;
+            Ok(app.read_local(query).await?.value)
+        }
+        found => Ok(found),
+    }
+}
+
+/// All who wait for it at one moment share one question to the others.
+async fn catch_up(app: &App) -> Result<(), Problem> {
+    let deadline = Instant::now() + READ_TIMEOUT;
+    Ok(app.core.barrier(Consistency::Linearizable, None, deadline).await?)
 }
 
 /// The signing keys as they were read last, if they are still those of the state.

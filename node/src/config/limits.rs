@@ -25,6 +25,11 @@ pub struct RateLimit {
     pub hook: RateLimitClass,
     /// Service clients, whatever they call. No limit unless set: overload answers 503.
     pub client: RateLimitClass,
+    /// One service client in one class of routes, besides. No limits unless set.
+    pub client_read: RateLimitClass,
+    pub client_write: RateLimitClass,
+    pub client_order: RateLimitClass,
+    pub client_admin: RateLimitClass,
 }
 
 /// One class. `per_minute = 0` means no limit.
@@ -59,6 +64,10 @@ impl Default for RateLimit {
             admin: RateLimitClass::new(6000, 600),
             hook: RateLimitClass::new(6000, 600),
             client: RateLimitClass::default(),
+            client_read: RateLimitClass::default(),
+            client_write: RateLimitClass::default(),
+            client_order: RateLimitClass::default(),
+            client_admin: RateLimitClass::default(),
         }
     }
 }
@@ -73,6 +82,10 @@ impl RateLimit {
             ("admin", self.admin),
             ("hook", self.hook),
             ("client", self.client),
+            ("client_read", self.client_read),
+            ("client_write", self.client_write),
+            ("client_order", self.client_order),
+            ("client_admin", self.client_admin),
         ];
         for (name, class) in classes {
             problems.range(&format!("rate_limit.{name}.per_minute"), class.per_minute, 0..=6_000_000);

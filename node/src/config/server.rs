@@ -51,6 +51,8 @@ pub struct Http {
     pub header_timeout_ms: u64,
     /// From the headers to the answer, the body included.
     pub request_timeout_ms: u64,
+    /// How long a node that got SIGTERM still answers while `/readyz` says no.
+    pub stop_delay_ms: u64,
     /// How long requests in flight may take to finish once the node was told to stop.
     pub drain_timeout_ms: u64,
     /// A node that has heard from no leader, or as the leader from no majority, for longer is not ready.
@@ -72,6 +74,7 @@ impl Default for Http {
             header_limit_count: 100,
             header_timeout_ms: 10_000,
             request_timeout_ms: 30_000,
+            stop_delay_ms: 0,
             drain_timeout_ms: 10_000,
             ready_max_silence_ms: 2_000,
             ready_max_lag_entries: 10_000,
@@ -89,6 +92,7 @@ impl Http {
         problems.range("http.header_limit_count", self.header_limit_count, 16..=1000);
         problems.range("http.header_timeout_ms", self.header_timeout_ms, 100..=60_000);
         problems.range("http.request_timeout_ms", self.request_timeout_ms, 100..=300_000);
+        problems.range("http.stop_delay_ms", self.stop_delay_ms, 0..=60_000);
         problems.range("http.drain_timeout_ms", self.drain_timeout_ms, 0..=60_000);
         problems.range("http.ready_max_silence_ms", self.ready_max_silence_ms, 500..=60_000);
         problems.range("http.ready_max_lag_entries", self.ready_max_lag_entries, 100..=10_000_000);

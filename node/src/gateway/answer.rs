@@ -8,14 +8,28 @@ use serde::Serialize;
 use shop::http::etag;
 use shop::{Code, Reply};
 
+use super::app::App;
 use super::call::Call;
 use super::conditional::{body_tag, tagged};
 use super::idempotency::REPLAYED;
 use super::problem::Problem;
 use super::rendered::Shown;
 
-/// The applied index that an answer reflects.
+/// The applied index that an answer reflects; of a refusal, and of what does not come from the state, one that it reflects at least.
 pub const INDEX: HeaderName = HeaderName::from_static("shopnode-index");
+/// Milliseconds since this node last heard from the leader, or as the leader from a majority: how old the state that the
+/// answer shows can be. Not told before it has heard from one.
+pub const LAG: HeaderName = HeaderName::from_static("shopnode-lag");
+
+/// Says how fresh an answer is, where it does not say so itself. `since` is what this node had applied when the request
+/// came.
+pub fn date(app: &App, since: u64, answer: &mut Response) {
+    let headers = answer.headers_mut();
+    headers.entry(INDEX).or_insert_with(|| HeaderValue::from(since));
+    if let Some(silence) = app.core.silence() {
+        headers.entry(LAG).or_insert_with(|| HeaderValue::from(silence.as_millis() as u64));
+    }
+}
 
 /// What was read, and at which index.
 #[derive(Debug)]
@@ -37,7 +51,7 @@ impl Done {
     pub(super) fn of(reply: Reply) -> Result<Self, Problem> {
         match reply.result {
             Ok(outcome) => Ok(Self { outcome, index: reply.index, at: reply.at, replayed: reply.replayed }),
-            Err(rejection) => Err(rejection.into()),
+            Err(rejection) => Err(Problem::from(rejection).header(INDEX, HeaderValue::from(reply.index))),
         }
     }
 

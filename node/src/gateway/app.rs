@@ -27,6 +27,7 @@ use crate::clock::{SystemClock, fresh_request_id};
 use crate::config::{self, Http, RateLimit};
 use crate::membership::{Order, Refusal};
 use crate::telemetry::{Metrics, current_trace};
+use crate::workers::Census;
 
 /// The most store reads that run at once; more wait for their turn until their deadline.
 const READS_AT_ONCE: usize = 32;
@@ -113,7 +114,7 @@ pub trait Core: Send + Sync + 'static {
     ///
     /// # Errors
     /// When a family cannot be written: a fault of this program.
-    fn metrics_text(&self) -> Result<String, prometheus::Error>;
+    fn metrics_text(&self, census: Option<&Census>) -> Result<String, prometheus::Error>;
 
     /// The rules by which commands are applied.
     fn active_version(&self) -> u32;

@@ -31,8 +31,8 @@ pub fn document(app: &App) -> OpenApi {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
             "A whole shop: catalogue, stock, carts, orders, payments, events.\n\nErrors are problems (RFC 9457); \
-             `Shopnode-Request-Id` names each answer. Answers from the state carry `Shopnode-Index`, the index that they \
-             reflect. Send it as `Shopnode-Min-Index` with any GET, to any node, to read what you have written: the node \
+             `Shopnode-Request-Id` names each answer. Every answer carries `Shopnode-Index`, the index that it \
+             reflects, or reflects at least. Send it as `Shopnode-Min-Index` with any GET, to any node, to read what you have written: the node \
              waits until it has applied that index, and answers 503 `index_not_reached` within two seconds.\n\n`Consistency: \
              linearizable` (or `lease`) needs a majority of the nodes and is answered 503 `no_quorum` within two seconds \
              without one; `local` is answered by a node that is cut off too. `Shopnode-Lag` says how old such an answer can \

@@ -14,6 +14,7 @@ use shop::ids::RequestId;
 use tracing::Instrument;
 use tracing::field::Empty;
 
+use super::answer;
 use super::app::App;
 use super::problem::{self, Answered, Problem};
 use super::route::RouteName;
@@ -45,6 +46,7 @@ pub async fn observe(
         return problem::render(problem, &app.public_base, "");
     };
     let arrival = Arrival { id, at: Instant::now() };
+    let since = app.core.applied();
     request.extensions_mut().insert(arrival);
     let method = request.method().clone();
     let id = id.to_string();
@@ -69,6 +71,7 @@ pub async fn observe(
     if let Ok(value) = HeaderValue::from_str(&id) {
         answer.headers_mut().insert(REQUEST_ID, value);
     }
+    answer::date(app, since, &mut answer);
     span.in_scope(|| record(app, &method, &answer, arrival.at));
     answer
 }

@@ -1,5 +1,5 @@
 //! Step 3: how often. The generic cell rate algorithm, per address and class of route for callers without credentials,
-//! per client where a limit for clients is set (draft-ietf-httpapi-ratelimit-headers).
+//! per client, and per client and class, where such limits are set (draft-ietf-httpapi-ratelimit-headers).
 //!
 //! A request that carries credentials is not counted here: whether they are good is known one step later. Bad ones are
 //! then charged to their address in the class `auth`, so that nobody escapes a limit by making credentials up.
@@ -57,6 +57,10 @@ pub struct RateLimits {
     admin: Option<Keyed>,
     hook: Option<Keyed>,
     client: Option<Keyed>,
+    client_read: Option<Keyed>,
+    client_write: Option<Keyed>,
+    client_order: Option<Keyed>,
+    client_admin: Option<Keyed>,
 }
 
 impl RateLimits {
@@ -70,6 +74,10 @@ impl RateLimits {
             admin: keyed("admin", config.admin),
             hook: keyed("hook", config.hook),
             client: keyed("client", config.client),
+            client_read: keyed("client_read", config.client_read),
+            client_write: keyed("client_write", config.client_write),
+            client_order: keyed("client_order", config.client_order),
+            client_admin: keyed("client_admin", config.client_admin),
         }
     }
 
@@ -85,10 +93,33 @@ impl RateLimits {
         }
     }
 
+    /// What a client may do of a class, besides what it may do of all together.
+    fn of_client(&self, class: RouteClass) -> Option<&Keyed> {
+        match class {
+            RouteClass::Read => self.client_read.as_ref(),
+            RouteClass::Write => self.client_write.as_ref(),
+            RouteClass::Order => self.client_order.as_ref(),
+            RouteClass::Admin => self.client_admin.as_ref(),
+            RouteClass::Auth | RouteClass::Hook | RouteClass::Unlimited => None,
+        }
+    }
+
     /// In the order that their numbers between nodes have: append, never reorder.
-    fn numbered(&self) -> [Option<&Keyed>; 7] {
-        [&self.read, &self.write, &self.order, &self.auth, &self.admin, &self.hook, &self.client]
-            .map(Option::as_ref)
+    fn numbered(&self) -> [Option<&Keyed>; 11] {
+        [
+            &self.read,
+            &self.write,
+            &self.order,
+            &self.auth,
+            &self.admin,
+            &self.hook,
+            &self.client,
+            &self.client_read,
+            &self.client_write,
+            &self.client_order,
+            &self.client_admin,
+        ]
+        .map(Option::as_ref)
     }
 
     /// What was admitted here and the other nodes do not know yet, of at most `limit` callers: class, caller, requests.
@@ -116,13 +147,17 @@ impl RateLimits {
         self.auth.as_ref().map_or(Ok(()), |keyed| keyed.charge(address.into()).map(drop).map_err(refused))
     }
 
-    /// Charges a request to its client, if clients have a limit.
+    /// Charges a request to its client, if clients have a limit: that of its class first, then that of all classes
+    /// together. The class tells where the client stands, if both have one.
     ///
     /// # Errors
     /// `rate_limited` when there were too many.
-    pub fn charge_client(&self, client: ClientId) -> Result<Option<Standing>, Problem> {
-        let charged = self.client.as_ref().map(|keyed| keyed.charge(Caller::Client(client)));
-        charged.transpose().map_err(refused)
+    pub fn charge_client(&self, client: ClientId, class: RouteClass) -> Result<Option<Standing>, Problem> {
+        let charge =
+            |keyed: Option<&Keyed>| keyed.map(|keyed| keyed.charge(Caller::Client(client))).transpose();
+        let of_class = charge(self.of_client(class)).map_err(refused)?;
+        let of_all = charge(self.client.as_ref()).map_err(refused)?;
+        Ok(of_class.or(of_all))
     }
 }
 

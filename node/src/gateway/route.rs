@@ -14,7 +14,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-use super::answer::INDEX;
+use super::answer;
 use super::app::{App, Consistency};
 use super::call::{Authorized, Call};
 use super::hygiene::ClientAddress;
@@ -27,9 +27,6 @@ use super::{authorize, document};
 use crate::auth::Principal;
 
 const CONSISTENCY: HeaderName = HeaderName::from_static("consistency");
-/// Milliseconds since this node last heard from the leader, or as the leader from a majority: how old the state that the
-/// answer shows can be.
-const LAG: HeaderName = HeaderName::from_static("shopnode-lag");
 const MIN_INDEX: HeaderName = HeaderName::from_static("shopnode-min-index");
 
 /// A route's template, for metrics and logs.
@@ -120,7 +117,7 @@ async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let name = contract.name.clone();
+    let (name, since) = (contract.name.clone(), contract.app.core.applied());
     let mut response = match call(&contract, &request) {
         Ok(call) => {
             let elsewhere = &contract.app.elsewhere;
@@ -138,11 +135,7 @@ async fn admit(
         Err(problem) => problem.into_response(),
     };
     response.extensions_mut().insert(name);
-    if response.headers().contains_key(INDEX)
-        && let Some(silence) = contract.app.core.silence()
-    {
-        response.headers_mut().insert(LAG, HeaderValue::from(silence.as_millis() as u64));
-    }
+    answer::date(&contract.app, since, &mut response);
     response
 }
 
@@ -203,7 +196,11 @@ fn consistency(headers: &HeaderMap) -> Result<Option<Consistency>, Problem> {
     }
 }
 
-fn min_index(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+/// The index that the state has to have reached, which is what `Shopnode-Min-Index` says.
+///
+/// # Errors
+/// `invalid_parameter` when it is no number.
+pub fn min_index(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(MIN_INDEX) else { return Ok(None) };
     let text = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let index = text.and_then(|text| text.parse().ok());

@@ -4,6 +4,7 @@
 //! What it never does: keep anything that a crash could lose. A worker that starts anew finds all that is left to do in
 //! the state.
 
+mod census;
 mod desk;
 pub mod notifications;
 pub mod payments;
@@ -25,6 +26,7 @@ use crate::effects::sms::Twilio;
 use crate::replica::Replica;
 use crate::telemetry::Metrics;
 
+pub use census::Census;
 pub use desk::Desk;
 
 /// What the workers are made of.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Callable
 
-from rows import alongside, catalogue, commits, cost, elections, failover, growth, mechanisms, orders
+from rows import alongside, catalogue, commits, cost, elections, failover, growth, idle, mechanisms, orders
 
 
 @dataclass
@@ -25,6 +25,7 @@ ROWS = {
     "elections": Row(elections.run),
     "growth": Row(growth.run),
     "alongside": Row(alongside.run),
+    "idle": Row(idle.run),
     "cost": Row(cost.run, programs=("cost",)),
     "mechanisms": Row(mechanisms.run, programs=("commits", "cost")),
 }

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import time
 
-from harness import load
+from harness import load, processes
 from harness.case import Case
 from subjects.shop import Shop
 
@@ -16,6 +16,12 @@ BATCH = 50_000
 LEAST_THROUGHPUT, MOST_P99 = 0.8, 1.5
 #: What files that were just compacted have, of the bytes of all keys and values.
 MOST_DISK = 4.0
+#: Resident memory of raw sled with so many keys by storage/DESIGN.md: when it is open, and after reads at random.
+RAW_KEYS, RAW_OPENED_MB, RAW_READ_MB = 12_000_000, 372, 738
+#: How many times that a node's may ever be, and from how many orders on: sled was measured with millions of keys, and with
+#: few of them caches that never fill up would be most of what is compared.
+MOST_MEMORY, MEMORY_FROM = 1.5, 1_000_000
+OF_RAW = "peak, of raw sled's"
 
 
 def run(bench):
@@ -23,6 +29,8 @@ def run(bench):
     with bench.open(Shop, "shop-growing", 1, bench.skus) as shop:
         placed = 0
         for size in bench.sizes:
+            node = shop.nodes[1]["process"].pid
+            processes.forget_peak(node)
             while placed < size:
                 placed += place(shop, min(BATCH, size - placed), 3_600)["operations"]
             case = Case("growth", _subject(size), CLIENTS, lambda seconds: place(shop, max(size // 5, 500), seconds),
@@ -30,7 +38,9 @@ def run(bench):
             for _ in range(bench.rounds):
                 case.sample(bench.seconds)
                 placed += case.samples[-1]["operations"]
-            figures.append({**case.figure(), "further": _ends_and_beginnings(shop)})
+            peak = processes.peak_mb(node)  # before the node is stopped
+            further = _ends_and_beginnings(shop)
+            figures.append({**case.figure(), "further": {**further, **memory(size, peak, further["records"])}})
     bench.notes += [note for figure in figures for note in excess(figures[0], figure)]
     return figures
 
@@ -38,14 +48,25 @@ def run(bench):
 def excess(smallest, figure):
     """What the shop promises to hold while it grows, where it does not."""
     kept, p99 = figure["per_second"] / smallest["per_second"], figure["p99_ms"] / smallest["p99_ms"]
-    times = figure["further"]["compacted, of its data"]
+    times, taken = figure["further"]["compacted, of its data"], figure["further"].get(OF_RAW, 0.0)
     for what, failed, told in [
         ("throughput", kept < LEAST_THROUGHPUT, f"is {kept:.2f} of that of {smallest['subject']}, not {LEAST_THROUGHPUT}"),
         ("p99", p99 > MOST_P99, f"is {p99:.2f} times that of {smallest['subject']}, more than {MOST_P99}"),
         ("compacted files", times > MOST_DISK, f"are {times:.2f} times the data, more than {MOST_DISK:g}"),
+        ("peak memory", taken > MOST_MEMORY, f"is {taken:.2f} times that of raw sled, more than {MOST_MEMORY}"),
     ]:
         if failed:
             yield f"FAILED: growth: {figure['subject']}: {what} {told}"
+
+
+def memory(size, peak_mb, records):
+    """Told at each size, and held against raw sled's where that was measured."""
+    return {"peak MB": peak_mb, **({OF_RAW: peak_mb / raw_sled_mb(records)} if size >= MEMORY_FROM else {})}
+
+
+def raw_sled_mb(records):
+    """What opening takes grows with the keys; what reading adds is bounded by the cache, however many there are."""
+    return RAW_OPENED_MB * records / RAW_KEYS + RAW_READ_MB - RAW_OPENED_MB
 
 
 def _subject(size):
@@ -81,8 +102,8 @@ def _compacted(shop):
     done = subprocess.run([load.TARGET / "shopnode", "compact", "--data", copy], capture_output=True, text=True,
                           check=True, timeout=3_600)
     shutil.rmtree(copy)
-    told = re.search(r"of (\d+) bytes: files had \d+ bytes and have (\d+)", done.stderr)
+    told = re.search(r"(\d+) records of (\d+) bytes: files had \d+ bytes and have (\d+)", done.stderr)
     if not told:
         raise RuntimeError(f"shopnode compact does not say what became of the files: {done.stderr.strip()}")
-    data, files = map(int, told.groups())
-    return {"compacted MB": files / 2**20, "compacted, of its data": files / data}
+    records, data, files = map(int, told.groups())
+    return {"records": records, "compacted MB": files / 2**20, "compacted, of its data": files / data}

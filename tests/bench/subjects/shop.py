@@ -40,9 +40,11 @@ class Shop:
 
     def _init(self):
         node = self._new_node()
+        began = time.monotonic()
         told = self._make("init", node)
         self.nodes[1] = node
         self.run(1)
+        self.founded_s = time.monotonic() - began
         return re.search(r"sk_\S+", told).group()
 
     def join(self, within=600):

@@ -48,7 +48,7 @@ pub enum IndexProgress {
 storage::versioned!(IndexProgress, 1);
 
 /// The statuses in which an order is not listed under this state, because the index of statuses finds it.
-pub(super) const fn found_by_status(state: State) -> &'static [Status] {
+pub const fn found_by_status(state: State) -> &'static [Status] {
     match state {
         State::Created => &[Status::PendingPayment, Status::Open],
         State::Sending => &[Status::PendingPayment],

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{OrderId, PaymentId, RefundId, UnmatchedId};
 use crate::order::Order;
 
-pub use by_state::{IndexProgress, PaymentsByState, StatesIndexed};
+pub use by_state::{IndexProgress, PaymentsByState, StatesIndexed, found_by_status};
 pub use call::{Call, Operation};
 pub use commands::{
     Command, IndexStates, MarkPaid, MarkSending, Observe, OpenAttempt, ReportAbsent, ReportNoAnswer,

@@ -89,7 +89,7 @@ async fn grant(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Result<Tok
     };
     let known: Option<ClientId> = client_id.parse().ok();
     let client = match known {
-        Some(id) => app.read_local(move |view| Ok(user::client(view, id)?)).await?.value,
+        Some(id) => verify::look_up(app, move |view| Ok(user::client(view, id)?)).await?,
         None => None,
     };
     let client = client.filter(|client| client.revoked_at.is_none());

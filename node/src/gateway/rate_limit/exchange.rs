@@ -102,6 +102,7 @@ mod tests {
     use bytes::Bytes;
     use shop::ids::ClientId;
 
+    use super::super::RouteClass;
     use super::{Caller, RateLimits, decode, encode, exchange};
     use crate::config::{RateLimit, RateLimitClass};
     use crate::replica::tests::cluster::{Cluster, until};
@@ -121,14 +122,14 @@ mod tests {
             .collect();
         let spender = ClientId([1; 16]);
         for _ in 0..5 {
-            limits[0].charge_client(spender).unwrap();
+            limits[0].charge_client(spender, RouteClass::Read).unwrap();
         }
         for others in &limits[1..] {
             let keyed = others.client.as_ref().unwrap();
             until("it is not heard of", || keyed.knows(Caller::Client(spender))).await;
-            assert!(others.charge_client(spender).is_err());
+            assert!(others.charge_client(spender, RouteClass::Read).is_err());
         }
-        assert!(limits[1].charge_client(ClientId([2; 16])).is_ok());
+        assert!(limits[1].charge_client(ClientId([2; 16]), RouteClass::Read).is_ok());
         tasks.iter().for_each(tokio::task::JoinHandle::abort);
         cluster.close().await;
     }

@@ -82,6 +82,34 @@ async fn clients_have_no_limit_and_made_up_credentials_do() {
 }
 
 #[tokio::test]
+async fn a_client_has_a_limit_of_all_and_of_a_class() {
+    let bench = Bench::with(|config| {
+        config.rate_limit.enabled = true;
+        let (all, reads) = (&mut config.rate_limit.client, &mut config.rate_limit.client_read);
+        (all.per_minute, all.burst) = (1, 4);
+        (reads.per_minute, reads.burst) = (1, 2);
+    });
+    let body = r#"{"name": "till", "scopes": ["catalog:read", "orders:place"]}"#;
+    let made = bench.admin("POST /admin/v1/clients", &[], body).await.expect(201);
+    let client = made["client_id"].as_str().unwrap().parse().unwrap();
+    let key = bench.key(Some(client), "catalog:read orders:place".parse().unwrap());
+    let authorization = format!("authorization: Bearer {key}");
+    let ask = async |line: &str| bench.call(line, &[&authorization], "").await;
+    assert_eq!(ask(LIST).await.header("ratelimit-policy"), "\"client_read\";q=2;w=120");
+    assert_eq!(ask(LIST).await.status, 200);
+    let third = ask(LIST).await;
+    assert_eq!(third.verdict(), (429, "rate_limited".into()));
+    assert_eq!(third.header("ratelimit-policy"), "\"client_read\";q=2;w=120");
+    // Another class has its own, and what all may do together is not used up by what was refused.
+    for expect in
+        [(422, "\"client\";q=4;w=240"), (422, "\"client\";q=4;w=240"), (429, "\"client\";q=4;w=240")]
+    {
+        let answer = ask("POST /store/v1/carts").await;
+        assert_eq!((answer.status.as_u16(), answer.header("ratelimit-policy")), expect, "{}", answer.text);
+    }
+}
+
+#[tokio::test]
 async fn one_request_too_many_is_told_so_and_probes_are_not() {
     let bench = Bench::new();
     let all = bench.app.admission.clone().try_acquire_many_owned(REQUESTS_AT_ONCE as u32).unwrap();

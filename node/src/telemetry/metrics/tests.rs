@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use net::PeerTally;
 
 use super::{CommandOutcome, Metrics, RaftSample, Spilled};
+use crate::workers::Census;
 
 fn peer(peer: u64, sent_bytes: u64) -> PeerTally {
     PeerTally {
@@ -48,8 +50,17 @@ fn filled() -> Metrics {
     metrics.raft.snapshot_resumed();
     metrics.http.problem("out_of_stock");
     metrics.shop.queue_lag("payments", 4);
-    metrics.shop.holds("active", 5);
-    metrics.shop.payments("sending", 6);
+    metrics.shop.queue_lag("sms", 9);
+    metrics.shop.forget_queue_lag("sms");
+    let lag = |group: &str| BTreeMap::from([(group.to_owned(), 7)]);
+    let census = |group: &str| Census {
+        group_lag: lag(group),
+        payments: BTreeMap::from([("sending", 6)]),
+        payments_due: 2,
+        active_holds: 5,
+    };
+    metrics.shop.sample(&census("gone"));
+    metrics.shop.sample(&census("billing"));
     metrics.shop.effect("mail", "ok");
     metrics.storage.sizes(1000, 2000);
     metrics
@@ -91,6 +102,8 @@ fn every_family_is_told_with_help_and_type() {
         "shopnode_state_flush_duration_seconds_count 1",
         r#"shopnode_http_problems_total{code="out_of_stock"} 1"#,
         r#"shopnode_queue_lag_events{group="payments"} 4"#,
+        r#"shopnode_consumer_group_lag_events{group="billing"} 7"#,
+        "shopnode_payment_orders_due 2",
         r#"shopnode_stock_holds{state="active"} 5"#,
         r#"shopnode_payment_attempts{state="sending"} 6"#,
         "shopnode_state_size_bytes 1000",
@@ -100,6 +113,9 @@ fn every_family_is_told_with_help_and_type() {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
     assert!(!text.contains(r#"peer="3""#), "a peer that is gone is told no more");
+    for gone in [r#"group="gone""#, r#"group="sms""#] {
+        assert!(!text.contains(gone), "{gone} is told no more");
+    }
     assert!(text.contains("shopnode_build_info{rust="));
 }
 

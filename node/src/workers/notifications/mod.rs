@@ -92,7 +92,11 @@ impl Reconciler for Notifications {
 
     fn pass<'a>(&'a mut self, desk: &'a Desk, fences: &'a Fences) -> BoxFuture<'a, Result<Pass, Trouble>> {
         Box::pin(async move {
-            let Some(fence) = fences.of(QUEUE) else { return Ok(Pass::Idle) };
+            let Some(fence) = fences.of(QUEUE) else {
+                // Whoever does the work now tells how far it is.
+                desk.metrics.shop.forget_queue_lag(QUEUE);
+                return Ok(Pass::Idle);
+            };
             let more_events = self.derive(desk, fence).await?;
             let more_mails = self.send_due(desk, fence).await?;
             Ok(if more_events || more_mails { Pass::More } else { Pass::Idle })

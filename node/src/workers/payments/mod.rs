@@ -24,6 +24,7 @@ use super::supervisor::{Fences, Pass, Reconciler};
 use crate::effects::provider::PaymentProvider;
 
 use partition::queue_of;
+pub(super) use survey::is_due;
 
 /// Orders that wait for a free hand. The survey finds again what did not fit.
 const MAX_WAITING: usize = 1_000;
@@ -71,7 +72,6 @@ impl Payments {
         if self.surveyed.is_none_or(|at| at.elapsed() >= interval) {
             let now = desk.now();
             let survey = desk.read(move |view| survey::all(view, now)).await?;
-            survey.count(&desk.metrics);
             self.surveyed = Some(Instant::now());
             self.seen = self.seen.max(survey.up_to);
             self.resting.retain(|_, (_, until)| *until > Instant::now() - Duration::from_secs(3_600));

@@ -1,15 +1,11 @@
 //! Which orders have something to do.
 
-use std::collections::BTreeMap;
-
 use shop::broker;
 use shop::ids::OrderId;
 use shop::order::{Order, Orders, OrdersByStatus, Status};
 use shop::payment::{PaymentWork, Step, next_step};
 use shop::{Event, Timestamp};
 use storage::{Fault, Read, Span, View};
-
-use crate::telemetry::Metrics;
 
 /// Orders looked at in one survey of each of the two queues; the oldest come first.
 const MAX_SURVEYED: usize = 5_000;
@@ -21,27 +17,15 @@ pub struct Survey {
     pub orders: Vec<OrderId>,
     /// The last event of the feed: older ones say nothing that this survey did not see.
     pub up_to: u64,
-    states: BTreeMap<&'static str, u64>,
-    active_holds: u64,
-}
-
-impl Survey {
-    pub fn count(&self, metrics: &Metrics) {
-        for state in shop::payment::State::OPEN {
-            metrics.shop.payments(state.as_str(), self.states.get(state.as_str()).copied().unwrap_or(0));
-        }
-        metrics.shop.holds("active", self.active_holds);
-    }
 }
 
 /// Looks through both queues: orders that are pending payment, and orders beyond that with work at a provider.
 pub fn all(view: &View<'_>, now: Timestamp) -> Result<Survey, Fault> {
     let up_to = broker::queries::last_seq(view)?;
-    let mut survey = Survey { orders: Vec::new(), up_to, states: BTreeMap::new(), active_holds: 0 };
+    let mut survey = Survey { orders: Vec::new(), up_to };
     let pending = view.scan::<OrdersByStatus>(Span::prefix(&Status::PendingPayment.key()));
     for entry in pending.take(MAX_SURVEYED) {
         let ((_, order), _) = entry?;
-        survey.active_holds += 1;
         survey.consider(view, order, now)?;
     }
     for entry in view.scan::<PaymentWork>(Span::all()).take(MAX_SURVEYED) {
@@ -53,9 +37,6 @@ pub fn all(view: &View<'_>, now: Timestamp) -> Result<Survey, Fault> {
 impl Survey {
     fn consider(&mut self, view: &View<'_>, id: OrderId, now: Timestamp) -> Result<(), Fault> {
         let Some(order) = view.get::<Orders>(&id)? else { return Ok(()) };
-        if let Some((_, attempt)) = order.open_attempt() {
-            *self.states.entry(attempt.state.as_str()).or_default() += 1;
-        }
         if is_due(id, &order, now) {
             self.orders.push(id);
         }

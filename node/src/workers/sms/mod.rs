@@ -98,7 +98,11 @@ impl Reconciler for Sms {
 
     fn pass<'a>(&'a mut self, desk: &'a Desk, fences: &'a Fences) -> BoxFuture<'a, Result<Pass, Trouble>> {
         Box::pin(async move {
-            let Some(fence) = fences.of(QUEUE) else { return Ok(Pass::Idle) };
+            let Some(fence) = fences.of(QUEUE) else {
+                // Whoever does the work now tells how far it is.
+                desk.metrics.shop.forget_queue_lag(QUEUE);
+                return Ok(Pass::Idle);
+            };
             if desk.active_version() < LEVEL {
                 return Ok(Pass::Idle);
             }
