@@ -103,6 +103,9 @@ async fn nobody_else_is_sent_anything() {
     let other = ClusterId([6; 16]);
     let elsewhere = Authority::from_der(other, ours.certificate().to_vec(), &ours.key_der()).unwrap();
     check(issue(&elsewhere, 1), "join_wrong_cluster").await;
+    // Most of those who name the wrong address meet an honest stranger.
+    let stranger = Authority::from_der(other, theirs.certificate().to_vec(), &theirs.key_der()).unwrap();
+    check(issue(&stranger, 1), "join_wrong_cluster").await;
     let expired = Validity { from_ms: 1_500_000_000_000, until_ms: 1_500_000_001_000 };
     check(ours.issue(1, expired).unwrap(), "join_unreachable").await;
 }

@@ -101,10 +101,10 @@ mod tests {
 
     use super::Shutdown;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn it_is_announced_before_it_begins() {
         let shutdown = Shutdown::new();
-        shutdown.begin_after(Duration::from_secs(3));
+        shutdown.begin_after(Duration::from_millis(20));
         assert!(shutdown.is_announced() && !shutdown.has_begun());
         shutdown.begun().await;
         let at_once = Shutdown::new();

@@ -6,6 +6,7 @@
 pub mod api;
 pub mod buyers;
 pub mod cluster;
+pub mod collector;
 pub mod damage;
 pub mod dev;
 pub mod history;
@@ -19,5 +20,6 @@ pub mod wait;
 pub use api::{Answer, Api};
 pub use buyers::{Buyers, Shopping};
 pub use cluster::{Cluster, Program};
+pub use collector::Collector;
 pub use dev::Dev;
 pub use node::Node;

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shopnode_tests::processor::control;
-use shopnode_tests::{Api, Dev, api, orders, wait};
+use shopnode_tests::{Api, Collector, Dev, api, orders, wait};
 
 const EMAIL: &str = "canary-mail-7f3a@example.com";
 const NAME: &str = "Canary Name Quillfeather";
@@ -245,7 +245,9 @@ fn leaking_arguments(dev: &Dev, canaries: &Canaries) -> Result<Vec<String>> {
 }
 
 async fn no_sink_holds_a_canary(log_format: &str) -> Result<()> {
+    let collector = Collector::start()?;
     let dev = Dev::empty_with(&[
+        ("SHOPNODE_TELEMETRY__OTLP_ENDPOINT", &collector.url()),
         ("SHOPNODE_TELEMETRY__LOG_FORMAT", log_format),
         ("SHOPNODE_TELEMETRY__LOG_FILTER", "debug,shopnode=trace,shop=trace,raft=trace"),
         // Nobody listens there: a mail or a text that cannot be sent is told of.
@@ -263,6 +265,20 @@ async fn no_sink_holds_a_canary(log_format: &str) -> Result<()> {
             metrics.lines().any(|line| line.starts_with(&begins))
         };
         (tried("mail") && tried("sms")).then_some(())
+    })
+    .await?;
+
+    let traced = [
+        "http.request",
+        "propose order.place",
+        "payment_provider_call authorize",
+        "mail_send",
+        "text_message",
+    ];
+    wait::until("spans of all kinds", Duration::from_secs(20), || async {
+        let spans = collector.spans();
+        let has = |label: &&str| spans.iter().any(|span| span.label == **label);
+        traced.iter().all(has).then_some(())
     })
     .await?;
 
@@ -296,6 +312,13 @@ async fn no_sink_holds_a_canary(log_format: &str) -> Result<()> {
         assert!((400..500).contains(&problem.status), "{}", problem.text);
         sinks.push(("a problem", problem.text));
     }
+    let traces = collector.bytes();
+    leaks.extend(
+        canaries
+            .all()
+            .filter(|(_, canary)| holds(&traces, canary.as_bytes()))
+            .map(|(name, _)| format!("{name} in the traces")),
+    );
     for (sink, text) in &sinks {
         leaks.extend(canaries.in_text(text).iter().map(|name| format!("{name} in {sink}")));
     }

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use shopnode_tests::{Api, Dev, api};
 
 /// Waits until a node has applied `index`.
@@ -44,4 +44,50 @@ async fn a_revoked_client_is_refused_on_every_node_at_once() -> Result<()> {
         ensure!(refused.status == 401, "node {place} takes a revoked key: {refused:?}");
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_client_is_known_to_every_node_at_once() -> Result<()> {
+    let dev = Dev::cluster(3, &[]).await?;
+    let wanted = json!({"name": "till", "scopes": ["catalog:read"]});
+    let guest_at = |place: usize| dev.admin_at(place).with_token(None);
+    // A node hears of a commit with the next message of its leader: each round looks before that at the two who follow.
+    for round in 0..10 {
+        let maker = dev.admin_at(round % 3);
+        let client = maker.post("/admin/v1/clients", &wanted).await?.expect(201)?;
+        let (id, secret) = (text(&client, "client_id")?, text(&client, "client_secret")?);
+        let form = [("grant_type", "client_credentials"), ("client_id", &id), ("client_secret", &secret)];
+        let elsewhere = guest_at((round + 1) % 3);
+        let token =
+            api::answer(elsewhere.request(Method::POST, "/oauth/token").form(&form)).await?.expect(200)?;
+        let made = maker.post(&format!("/admin/v1/clients/{id}/keys"), &wanted).await?;
+        let index = made.header("Shopnode-Index").context("an index")?.to_owned();
+        let key = text(&made.expect(201)?, "key")?;
+        for place in 0..3 {
+            for credential in [&key, &text(&token, "access_token")?] {
+                let node = guest_at(place).with_token(Some(credential));
+                let seen = node.get("/admin/v1/products").await?;
+                ensure!(seen.status == 200, "round {round}: node {place} does not know it: {seen:?}");
+            }
+        }
+        // Who names the index of a revocation is not let in by a node that has not heard of it yet.
+        let revoke = maker.request(Method::DELETE, &format!("/admin/v1/clients/{id}"));
+        let revoked = api::answer(revoke).await?;
+        let at = revoked.header("Shopnode-Index").context("an index")?.to_owned();
+        ensure!(at.parse::<u64>()? > index.parse::<u64>()?, "{at} is not behind {index}");
+        for place in 0..3 {
+            let node = guest_at(place).with_token(Some(&key));
+            let request = node.request(Method::GET, "/admin/v1/products").header("Shopnode-Min-Index", &at);
+            let refused = api::answer(request).await?;
+            ensure!(refused.status == 401, "round {round}: node {place} takes a revoked key: {refused:?}");
+            for name in ["Shopnode-Index", "Shopnode-Lag"] {
+                ensure!(refused.header(name).is_some(), "a refusal without {name}: {refused:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn text(view: &Value, member: &str) -> Result<String> {
+    view[member].as_str().map(str::to_owned).with_context(|| format!("no {member}: {view:#}"))
 }

@@ -110,7 +110,7 @@ fn a_backup_of_a_selling_shop_becomes_another_shop() -> Result<()> {
         // The old nodes are strangers, their tokens worthless, and their addresses tell them nothing of the new shop.
         let new_address = format!("{}:7080", new.members[0].machine.address);
         let refused = old.try_to_join(&new_address, &token_of_old)?.ended(1)?;
-        ensure!(refused.stderr.contains("join_pin_mismatch"), "{refused:?}");
+        ensure!(refused.stderr.contains("join_wrong_cluster"), "{refused:?}");
         let id = old.members[2].id.to_string();
         old.stop(2).await?;
         let peers = format!("[peers]\n1 = \"{new_address}\"\n");

@@ -47,9 +47,9 @@ fn a_bad_token_lets_nobody_in_and_says_why() -> Result<()> {
         let ran = cluster.try_to_join(&address, &good[..good.len() - 9])?;
         refused(&cluster, ran, "token_malformed")?;
 
-        // A whole token of another cluster pins another authority.
+        // A whole token of another cluster.
         let ran = cluster.try_to_join(&address, &other.token().await?)?;
-        refused(&cluster, ran, "join_pin_mismatch")?;
+        refused(&cluster, ran, "join_wrong_cluster")?;
 
         let revoked = cluster.shopctl(0, &["token", "create", "-o", "json"])?.json()?;
         cluster.shopctl(0, &["token", "revoke", revoked["id"].as_str().context("id")?])?.done()?;

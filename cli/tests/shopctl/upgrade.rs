@@ -31,7 +31,11 @@ fn node(id: u64, leads: bool, moment: &Moment) -> String {
 }
 
 fn told(first: &Moment, second: &Moment) -> Canned {
-    let nodes = format!("{},{}", node(1, true, first), node(2, false, second));
+    led_by(1, first, second)
+}
+
+fn led_by(leader: u64, first: &Moment, second: &Moment) -> Canned {
+    let nodes = format!("{},{}", node(1, leader == 1, first), node(2, leader == 2, second));
     json(
         200,
         &format!(
@@ -50,12 +54,17 @@ fn done() -> Canned {
 
 /// Upgrades node 2 with a command that leaves a line each time it runs. How it ended, and what it left.
 fn upgrade(shop: &FakeShop, then: &str) -> (Ran, String) {
+    upgrade_by(shop, &["node", "2"], &format!("echo ran; {then}"))
+}
+
+fn upgrade_by(shop: &FakeShop, what: &[&str], left_by: &str) -> (Ran, String) {
     let user = User::new().with("PATH", "/usr/bin:/bin");
     let left = user.home.path().join("left");
-    let command = format!("echo installing; echo ran >> '{}'; {then}", left.display());
+    let command = format!("echo installing; {{ {left_by}; }} >> '{}'", left.display());
     let server = shop.url();
-    let ran =
-        user.run(&["--server", &server, "upgrade", "node", "2", "--wait", "20", "--after-drain", &command]);
+    let first = ["--server", server.as_str(), "upgrade"];
+    let last = ["--wait", "20", "--after-drain", command.as_str()];
+    let ran = user.run(&[first.as_slice(), what, last.as_slice()].concat());
     (ran, std::fs::read_to_string(left).unwrap_or_default())
 }
 
@@ -118,4 +127,66 @@ fn nothing_is_installed_twice_or_while_another_node_is_away() {
     assert_eq!((ran.code, left.as_str()), (1, ""), "{ran:?}");
     assert!(ran.stderr.contains("node 1 is down"), "{ran:?}");
     assert_eq!(asked(&shop), [UPGRADE], "{ran:?}");
+}
+
+#[test]
+fn all_are_upgraded_one_after_the_other_the_leader_last() {
+    const NAMES: &str = r#"echo "$SHOPNODE_NODE $SHOPNODE_NAME""#;
+    let caught_up = Moment { applied: 9, ..NEW };
+    let shop = FakeShop::start(vec![
+        told(&BEFORE, &BEFORE),
+        // Node 2, which follows.
+        told(&BEFORE, &BEFORE),
+        done(),
+        told(&BEFORE, &DRAINING),
+        told(&BEFORE, &caught_up),
+        told(&BEFORE, &caught_up),
+        done(),
+        told(&BEFORE, &BACK),
+        told(&BEFORE, &BACK),
+        // Node 1 hands over to it.
+        told(&BEFORE, &BACK),
+        done(),
+        led_by(2, &DRAINING, &BACK),
+        led_by(2, &caught_up, &BACK),
+        led_by(2, &caught_up, &BACK),
+        done(),
+        led_by(2, &BACK, &BACK),
+        led_by(2, &BACK, &BACK),
+        led_by(2, &BACK, &BACK),
+    ]);
+    let (ran, left) = upgrade_by(&shop, &["all", "--to", "0.2.0"], NAMES);
+    assert_eq!((ran.code, left.as_str()), (0, "2 n2\n1 n1\n"), "{ran:?}");
+    let of_node = |id: u64, verb: &str| format!("POST /admin/v1/cluster/nodes/{id}/{verb}");
+    let orders: Vec<String> =
+        asked(&shop).into_iter().filter(|request| request.starts_with("POST")).collect();
+    assert_eq!(
+        orders,
+        [of_node(2, "drain"), of_node(2, "undrain"), of_node(1, "drain"), of_node(1, "undrain")]
+    );
+
+    // Repeated: who has the program is passed over.
+    let shop = FakeShop::start(vec![led_by(2, &BACK, &BACK), led_by(2, &BACK, &BACK)]);
+    let (ran, left) = upgrade_by(&shop, &["all", "--to", "0.2.0"], NAMES);
+    assert_eq!((ran.code, left.as_str()), (0, ""), "{ran:?}");
+    assert_eq!(asked(&shop), [UPGRADE, UPGRADE], "{ran:?}");
+}
+
+#[test]
+fn the_others_stay_as_they_are_when_one_does_not_get_the_wanted_program() {
+    let caught_up = Moment { applied: 9, ..NEW };
+    let shop = FakeShop::start(vec![
+        told(&BEFORE, &BEFORE),
+        told(&BEFORE, &BEFORE),
+        done(),
+        told(&BEFORE, &DRAINING),
+        told(&BEFORE, &caught_up),
+        told(&BEFORE, &caught_up),
+        done(),
+        told(&BEFORE, &BACK),
+        told(&BEFORE, &BACK),
+    ]);
+    let (ran, left) = upgrade_by(&shop, &["all", "--to", "0.3.0"], "echo ran");
+    assert_eq!((ran.code, left.as_str()), (1, "ran\n"), "{ran:?}");
+    assert!(ran.stderr.contains("node 2 runs shopnode 0.2.0 now, not 0.3.0"), "{ran:?}");
 }

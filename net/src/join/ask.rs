@@ -31,11 +31,11 @@ pub enum JoinError {
     Unreachable { address: String, why: String },
     /// Nothing was sent.
     #[error(
-        "whoever answers at {address} is not of the cluster that made this token: another cluster's node, or somebody in between"
+        "whoever answers at {address} says that it is of the cluster that made this token, and is not: somebody may sit in between"
     )]
     PinMismatch { address: String },
     /// Nothing was sent.
-    #[error("{address} is a node of cluster {found}, the token is of cluster {expected}")]
+    #[error("{address} says that it is a node of cluster {found}, the token is of cluster {expected}")]
     WrongCluster { address: String, found: ClusterId, expected: ClusterId },
     /// Nothing was looked at.
     #[error("{address} has been asked too often; try again in a moment")]

@@ -25,8 +25,9 @@ pub struct Pin {
 /// Why a node is not of the cluster that is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mismatch {
-    /// Its certificate is not by the pinned authority.
+    /// It says that it is of the pinned cluster, and its certificate is not by the pinned authority.
     Authority,
+    /// It says that it is of another one, which is worth no more than its word.
     Cluster(ClusterId),
 }
 
@@ -48,6 +49,14 @@ impl PinVerifier {
         self.found.clone()
     }
 
+    /// What to say of a node whose authority is not the pinned one.
+    fn unknown(&self, certificate: &[u8]) -> Mismatch {
+        match cluster_and_node_in(certificate) {
+            Some((cluster, _)) if cluster != self.pin.cluster => Mismatch::Cluster(cluster),
+            _ => Mismatch::Authority,
+        }
+    }
+
     fn refuse(&self, mismatch: Mismatch) -> Error {
         *self.found.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(mismatch);
         Error::General("the node is not of the cluster that is meant".into())
@@ -66,7 +75,7 @@ impl ServerCertVerifier for PinVerifier {
         let pinned = intermediates
             .iter()
             .find(|certificate| key_sha256(certificate) == Ok(self.pin.authority_sha256))
-            .ok_or_else(|| self.refuse(Mismatch::Authority))?;
+            .ok_or_else(|| self.refuse(self.unknown(end_entity)))?;
         let (cluster, node) =
             cluster_and_node_in(end_entity).ok_or_else(|| self.refuse(Mismatch::Authority))?;
         let mut roots = RootCertStore::empty();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use shop::broker::queries;
 use shop::command::{Dedupe, Trace};
 use shop::{Actor, Code, Command, Outcome, Rejection, Timestamp};
 use storage::{Fault, Scope, View};
@@ -142,4 +143,9 @@ impl Desk {
         let (min, max) = (self.settings.retry_min_ms, self.settings.retry_max_ms);
         backoff::delay(failures, Duration::from_millis(min), Duration::from_millis(max))
     }
+}
+
+/// The trace of the command that an event came from; `None` for one that was trimmed, or had none.
+pub fn trace_of_event(view: &View<'_>, seq: u64) -> Result<Option<Trace>, Fault> {
+    Ok(queries::event_at(view, seq)?.and_then(|recorded| recorded.trace))
 }

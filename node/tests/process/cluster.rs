@@ -150,8 +150,7 @@ fn refused_half_made(done: &Ended) {
 #[test]
 fn other_tokens_are_refused_and_told_apart() {
     let (first, other) = (Founder::start(), Founder::start());
-    // Another cluster's authority: for the machine that joins the same as somebody in between.
-    refused(&first.join("2", &other.token), 1, "join_pin_mismatch");
+    refused(&first.join("2", &other.token), 1, "join_wrong_cluster");
     let (id, token) = first.new_token();
     let revoke = format!("/admin/v1/cluster/tokens/{id}");
     assert_eq!(request(first.http(), "DELETE", &revoke, &first.admin, "").0, 204);

@@ -20,6 +20,12 @@ pub enum Upgrade {
                       that machine and restart its service. Once the new program is up and has caught up, the node goes \
                       back into service. Cut off, it may be repeated; `shopctl node undrain` gives up.")]
     Node(node::Node),
+    /// The same with every node, one after the other, the leader last
+    #[command(long_about = "The same with every node, one after the other, the leader last\n\n\
+                      Each one is drained, gets the new program, catches up and goes back into service before the next one \
+                      is begun; where one of them does not, it ends, and the others stay as they are. It may be repeated: \
+                      with --to those that have the new program are passed over. It does not finalize.")]
+    All(node::All),
     /// End the upgrade: let the cluster use what every node supports now, with no way back to earlier programs
     Finalize,
 }
@@ -34,6 +40,7 @@ impl Upgrade {
                 context.output.answer(&answer.body, View::tables)
             }
             Self::Node(node) => node.run(context).await,
+            Self::All(all) => all.run(context).await,
             Self::Finalize => {
                 let path = [PATH.as_slice(), &["finalize"]].concat();
                 let answer = context.client.post(&path, &(), Payload::Nothing).await.map_err(too_old)?;

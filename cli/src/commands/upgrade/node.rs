@@ -17,8 +17,24 @@ pub struct Node {
     /// The node's id, like 3
     node: u64,
 
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct All {
+    /// Pass over nodes that run this program already, and end where one runs another in the end, like 0.2.0
+    #[arg(long, value_name = "VERSION")]
+    to: Option<String>,
+
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct How {
     /// A command for `sh -c` that installs the new program and restarts the node, once it is out of service; without one
-    /// you are asked to do it
+    /// you are asked to do it. It finds the node in $SHOPNODE_NODE (its id) and $SHOPNODE_NAME
     #[arg(long, value_name = "COMMAND")]
     after_drain: Option<String>,
 
@@ -27,8 +43,39 @@ pub struct Node {
     wait: u64,
 }
 
+impl All {
+    /// The leader last: leadership moves once, and to a node that has been upgraded.
+    pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        let wanted = |node: &NodeView| self.to.as_ref().is_none_or(|to| *to != node.version);
+        let mut nodes = look(context).await?.nodes;
+        nodes.retain(|node| node.standing != "removed" && wanted(node));
+        nodes.sort_by_key(|node| (node.leads, node.id));
+        for node in nodes {
+            Node { node: node.id, how: self.how.clone() }.bring(context).await?;
+            let now = look(context).await?.node(node.id).cloned().ok_or_else(|| missing(node.id))?;
+            if let Some(to) = self.to.as_ref().filter(|_| wanted(&now)) {
+                return Err(Failure::Failed(format!(
+                    "node {} runs shopnode {} now, not {to}: the others stay as they are",
+                    now.id, now.version
+                )));
+            }
+        }
+        show(context).await
+    }
+}
+
+async fn show(context: &Context) -> Result<(), Failure> {
+    let answer = super::read(context).await?;
+    context.output.answer(&answer.body, Upgrade::tables)
+}
+
 impl Node {
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        self.bring(context).await?;
+        show(context).await
+    }
+
+    async fn bring(&self, context: &Context) -> Result<(), Failure> {
         let id = self.node;
         let say = |sentence: String| context.output.say(&sentence);
         let view = look(context).await?;
@@ -41,9 +88,9 @@ impl Node {
         self.until(context, "another node to lead", handed_over).await?;
         // Cut off and repeated after the new program was installed: it would be waited for in vain.
         let is_new = before.standing == "draining" && view.is_upgraded(&before);
-        match &self.after_drain {
+        match &self.how.after_drain {
             _ if is_new => say(format!("node {id} runs the new program already")),
-            Some(command) => install(command)?,
+            Some(command) => install(command, &before)?,
             None => say(format!(
                 "node {id} is out of service: install the new program on its machine and restart it there \
                  (`systemctl restart shopnode`)"
@@ -58,8 +105,7 @@ impl Node {
         order(context, id, "undrain").await?;
         self.until(context, "it to be in service", NodeView::is_in_service).await?;
         say(format!("node {id} is back in service"));
-        let answer = super::read(context).await?;
-        context.output.answer(&answer.body, Upgrade::tables)
+        Ok(())
     }
 
     /// Looks until the node is as wanted. That nobody answers meanwhile may be because it is this node that is asked.
@@ -69,7 +115,7 @@ impl Node {
         what: &str,
         wanted: impl Fn(&NodeView) -> bool,
     ) -> Result<NodeView, Failure> {
-        let end = Instant::now() + Duration::from_secs(self.wait);
+        let end = Instant::now() + Duration::from_secs(self.how.wait);
         loop {
             match look(context).await {
                 Ok(view) => match view.node(self.node) {
@@ -84,7 +130,7 @@ impl Node {
                 return Err(Failure::Failed(format!(
                     "waited {} s for {what}; node {id} stays out of service: repeat this command, or \
                      `shopctl node undrain {id}`",
-                    self.wait,
+                    self.how.wait,
                     id = self.node
                 )));
             }
@@ -107,10 +153,12 @@ fn others_serve(view: &Upgrade, id: u64) -> Result<(), Failure> {
     Err(Failure::Failed(format!("{}: bring it back into service first, then repeat this", away.join(", "))))
 }
 
-fn install(command: &str) -> Result<(), Failure> {
+fn install(command: &str, node: &NodeView) -> Result<(), Failure> {
     // Its output is talk: stdout is for the table at the end.
     let status = Command::new("sh")
         .args(["-c", command])
+        .env("SHOPNODE_NODE", node.id.to_string())
+        .env("SHOPNODE_NAME", &node.name)
         .stdin(Stdio::null())
         .stdout(std::io::stderr())
         .status()

@@ -24,8 +24,8 @@ struct Raise {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Node {
     pub id: u64,
-    name: String,
-    version: String,
+    pub name: String,
+    pub version: String,
     levels: Option<Levels>,
     started_at: Option<String>,
     pub standing: String,

@@ -23,13 +23,13 @@ pub const JOIN_CODES: &[LocalCode] = &[
     ),
     page(
         "join_pin_mismatch",
-        "Whoever answers is not of the cluster that made the token",
+        "Whoever answers says that it is of the cluster that made the token, and is not",
         "Nothing was sent. Somebody may sit in between: check the address. A token that was made before `shopctl authority rotate` pins the old authority: make a new one.",
     ),
     page(
         "join_wrong_cluster",
-        "The node that answers is of another cluster than the token",
-        "Name a node of the cluster that made the token, or make a token there.",
+        "The node that answers says that it is of another cluster than the token",
+        "Nothing was sent. Name a node of the cluster that made the token, or make a token there.",
     ),
     page(
         "join_busy",

@@ -15,9 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::LocationId;
 
-pub use commands::{
-    AdjustStock, Command, CreateLocation, SetStock, SetThresholds, TransferStock, set_on_hand,
-};
+pub use commands::{AdjustStock, Command, CreateLocation, SetStock, SetThresholds, TransferStock};
 pub use event::{Alert, Event, LocationCreated};
 pub use hold::{Claim, Demand, Held, Shortage};
 pub(crate) use hold::{Outstanding, add_to, claim, commit, fulfil, outstanding, release};

@@ -30,7 +30,8 @@ pub(super) fn total(import: &Import) -> u32 {
 /// Does the import.
 pub(super) async fn run(job: Running, mut import: Import, dry_run: bool) -> Verdict {
     let places = std::mem::take(&mut import.places);
-    let mut run = Run { job, progress: Progress::default(), places, refused: BTreeSet::new() };
+    let mut run =
+        Run { job, progress: Progress::default(), untold: Vec::new(), places, refused: BTreeSet::new() };
     run.all(import, dry_run).await.unwrap_or_else(|problem| {
         tracing::error!(code = problem.code().as_str(), "an import has failed");
         Err(format!("{}: send the file again to go on", problem.code()))
@@ -40,6 +41,8 @@ pub(super) async fn run(job: Running, mut import: Import, dry_run: bool) -> Verd
 struct Run {
     job: Running,
     progress: Progress,
+    /// Errors that no report has told yet.
+    untold: Vec<JobError>,
     /// Where in the file the products are.
     places: BTreeMap<Slug, Places>,
     /// Products that the shop refused. Their SKUs may be another product's, whose stock is not this file's to tell.
@@ -180,8 +183,13 @@ impl Run {
         self.report(vec![told]).await
     }
 
-    async fn report(&self, errors: Vec<JobError>) -> Result<(), Problem> {
-        self.job.report(self.progress, errors).await
+    /// A report that is not ahead of the one before it is taken for a repetition: until something is done, errors wait.
+    async fn report(&mut self, errors: Vec<JobError>) -> Result<(), Problem> {
+        self.untold.extend(errors);
+        if self.progress.done == 0 {
+            return Ok(());
+        }
+        self.job.report(self.progress, std::mem::take(&mut self.untold)).await
     }
 }
 

@@ -102,7 +102,7 @@ async fn a_client_has_a_limit_of_all_and_of_a_class() {
     assert_eq!(third.header("ratelimit-policy"), "\"client_read\";q=2;w=120");
     // Another class has its own, and what all may do together is not used up by what was refused.
     for expect in
-        [(422, "\"client\";q=4;w=240"), (422, "\"client\";q=4;w=240"), (429, "\"client\";q=4;w=240")]
+        [(415, "\"client\";q=4;w=240"), (415, "\"client\";q=4;w=240"), (429, "\"client\";q=4;w=240")]
     {
         let answer = ask("POST /store/v1/carts").await;
         assert_eq!((answer.status.as_u16(), answer.header("ratelimit-policy")), expect, "{}", answer.text);

@@ -283,6 +283,24 @@ async fn import_of(csv: &str, bench: &Bench, query: &str, key: &str) -> Value {
 }
 
 #[tokio::test]
+async fn what_a_file_has_too_much_of_is_told_although_nothing_was_refused() {
+    let bench = selling().await;
+    let rows = shop::catalog::import::MAX_ROWS as usize;
+    let csv = format!(
+        "Handle,Title,Variant SKU,Variant Price\nsencha,Sencha,SEN-1,7.50\n{}",
+        "sencha,,,\n".repeat(rows)
+    );
+    let job = import_of(&csv, &bench, "", "idempotency-key: large").await;
+    assert_eq!((&job["status"], &job["progress"]["created"]), (&json!("completed"), &json!(1)), "{job:#}");
+    assert_eq!(
+        (&job["progress"]["failed"], &job["errors"][0]["row"]),
+        (&json!(1), &json!(rows + 2)),
+        "{job:#}"
+    );
+    assert!(job["errors"][0]["detail"].as_str().unwrap().contains("the rest is left out"), "{job:#}");
+}
+
+#[tokio::test]
 async fn an_import_tells_errors_by_row_and_doing_it_twice_changes_nothing() {
     let bench = selling().await;
     let dry = import(&bench, "?dry_run=true", "accept: */*").await;

@@ -12,11 +12,13 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use shop::broker::Fence;
 use shop::notification::{Delivery, Enqueue, Notification, QUEUE, Report, queries};
-use tracing::warn;
+use tracing::field::Empty;
+use tracing::{Instrument, info_span, warn};
 
 use super::Mail;
-use super::desk::{Desk, Trouble};
+use super::desk::{Desk, Trouble, trace_of_event};
 use super::supervisor::{Fences, Pass, Reconciler};
+use crate::telemetry::adopt;
 
 /// Batches of events looked at in one pass: the notifications of so many fit into one command.
 const BATCHES_PER_PASS: usize = 100;
@@ -108,11 +110,15 @@ impl Reconciler for Notifications {
 async fn send(mail: &Mail, desk: &Desk, seq: u64, notification: &Notification) -> Result<Delivery, Trouble> {
     let composing = notification.clone();
     let domain = mail.domain.clone();
-    let composed = desk.read(move |view| compose::mail(view, seq, &composing, &domain)).await?;
+    let (composed, cause) = desk
+        .read(move |view| Ok((compose::mail(view, seq, &composing, &domain)?, trace_of_event(view, seq)?)))
+        .await?;
     let Some(letter) = composed else {
         return Ok(Delivery::Failed { reason: "the order's personal data was erased".to_owned() });
     };
-    let sent = mail.mailer.send(&letter).await;
+    let span = info_span!("notification", kind = notification.kind.as_str(), seq, trace_id = Empty);
+    adopt(&span, cause.as_ref());
+    let sent = mail.mailer.send(&letter).instrument(span).await;
     desk.metrics.shop.effect("mail", sent.as_ref().map_or_else(|error| error.code(), |()| "ok"));
     let Err(error) = sent else { return Ok(Delivery::Sent) };
     let tries = notification.tries + 1;

@@ -17,15 +17,18 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use shop::Outcome;
 use shop::broker::Fence;
+use shop::command::Trace;
 use shop::sms::{
     BeginMessages, Ended, EnqueueMessages, Finding, MAX_BEGUN, Message, QUEUE, ReportMessages, State, queries,
 };
-use tracing::warn;
+use tracing::field::Empty;
+use tracing::{Instrument, Span, info_span, warn};
 
-use super::desk::{Desk, Trouble};
+use super::desk::{Desk, Trouble, trace_of_event};
 use super::payments::restored;
 use super::supervisor::{Fences, Pass, Reconciler};
 use crate::effects::sms::{SmsError, Twilio};
+use crate::telemetry::adopt;
 
 /// The level of the commands for text messages.
 const LEVEL: u32 = 4;
@@ -183,12 +186,13 @@ async fn send(
     message: &Message,
 ) -> Result<Option<Finding>, Trouble> {
     let composing = message.clone();
-    let composed = desk.read(move |view| compose::text(view, &composing)).await?;
+    let (composed, cause) =
+        desk.read(move |view| Ok((compose::text(view, &composing)?, trace_of_event(view, seq)?))).await?;
     let Some(text) = composed else { return Ok(Some(Finding::Refused { reason: NOBODY.to_owned() })) };
     if began.elapsed() >= SEND_WITHIN {
         return Ok(Some(Finding::NotAccepted { at: desk.now() }));
     }
-    let sent = provider.send(&text).await;
+    let sent = provider.send(&text).instrument(span(message, seq, cause)).await;
     desk.metrics.shop.effect("sms", sent.as_ref().map_or_else(SmsError::code, |()| "ok"));
     let Err(error) = sent else { return Ok(Some(Finding::Sent)) };
     let tries = message.tries + 1;
@@ -206,13 +210,21 @@ async fn send(
     })
 }
 
+/// In the trace of what it tells about.
+fn span(message: &Message, seq: u64, cause: Option<Trace>) -> Span {
+    let span = info_span!("text_message", kind = message.kind.as_str(), seq, trace_id = Empty);
+    adopt(&span, cause.as_ref());
+    span
+}
+
 /// Whether the provider has a text that may have been sent.
 async fn look_up(provider: &Twilio, desk: &Desk, seq: u64, message: &Message) -> Result<Finding, Trouble> {
     let composing = message.clone();
-    let composed = desk.read(move |view| compose::text(view, &composing)).await?;
+    let (composed, cause) =
+        desk.read(move |view| Ok((compose::text(view, &composing)?, trace_of_event(view, seq)?))).await?;
     let Some(text) = composed else { return Ok(Finding::Refused { reason: NOBODY.to_owned() }) };
     let since_s = (message.created_at.millis() / 1_000).saturating_sub(CLOCKS_DIFFER_S) as i64;
-    let found = provider.find(&text, since_s).await;
+    let found = provider.find(&text, since_s).instrument(span(message, seq, cause)).await;
     let word = match &found {
         Ok(true) => "found",
         Ok(false) => "not_found",

@@ -9,5 +9,3 @@ crate::commands! { "inventory":
     "transfer_stock" => transfer_stock::TransferStock,
     "set_thresholds" => set_thresholds::SetThresholds,
 }
-
-pub use set_stock::set_on_hand;

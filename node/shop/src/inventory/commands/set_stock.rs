@@ -41,19 +41,6 @@ impl Execute for SetStock {
     }
 }
 
-/// Sets what is on hand, as [`SetStock`] does, from within another command (an import). `location`: the default one if
-/// none is named. Setting what is there already changes nothing.
-pub fn set_on_hand(
-    ctx: &mut Ctx<'_, '_>,
-    sku: &Sku,
-    location: Option<LocationId>,
-    on_hand: i64,
-) -> Result<(), Halt> {
-    let place = find(ctx, sku, location, "/location_id")?;
-    let row = ctx.tx.get::<Stock>(&place)?.unwrap_or_default();
-    set_row(ctx, &place, row, on_hand).map(|_| ())
-}
-
 fn set_row(
     ctx: &mut Ctx<'_, '_>,
     place: &(Sku, LocationId),
