@@ -74,12 +74,25 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     Ok(value)
 }
 
+/// As [`decode`], of bytes with something else behind the value, which is given back.
+pub fn decode_front<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), Fault> {
+    let (value, used) = bincode::serde::decode_from_slice::<T, _>(bytes, CONFIG)
+        .map_err(|error| Fault::corrupt(std::any::type_name::<T>(), error.to_string()))?;
+    Ok((value, bytes.get(used..).unwrap_or_default()))
+}
+
 #[doc(hidden)]
 pub fn encode_versioned<T: Serialize>(version: u8, value: &T) -> Result<Vec<u8>, Fault> {
-    let mut bytes = Vec::with_capacity(128);
+    encode_with_tail(version, value, &[])
+}
+
+/// For values that are written by hand: a version, a value, and bytes behind it that [`decode_front`] gives back.
+pub fn encode_with_tail<T: Serialize>(version: u8, value: &T, tail: &[u8]) -> Result<Vec<u8>, Fault> {
+    let mut bytes = Vec::with_capacity(128 + tail.len());
     bytes.push(version);
     bincode::serde::encode_into_std_write(value, &mut bytes, CONFIG)
         .map_err(|error| encode_fault::<T>(&error))?;
+    bytes.extend_from_slice(tail);
     within_bounds::<T>(bytes)
 }
 

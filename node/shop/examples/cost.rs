@@ -15,6 +15,7 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use sha2::{Digest, Sha256};
 use shop::actor::Actor;
 use shop::apply::{EntryInfo, Shop};
 use shop::catalog::{Backorder, Content, CreateProduct, Sku, Status, VariantContent};
@@ -145,7 +146,9 @@ struct Log {
 impl Log {
     fn entry(&mut self, command: impl Into<Command>) -> Result<(EntryInfo, Vec<u8>), Fault> {
         self.index += 1;
-        self.last(command, Dedupe::Request)
+        // As a shop gets them: with a key of the client's, hashed.
+        let scope = Sha256::digest(self.index.to_be_bytes()).into();
+        self.last(command, Dedupe::Key { scope, fingerprint: scope })
     }
 
     /// Another entry in the last one's place.

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use storage::{Fault, Read, Scope, Span, Txn};
 
-use crate::broker::{Events, Replies, StoredReply};
+use crate::broker::{Events, Kept, Replies, StoredReply};
 use crate::codes::Code;
 use crate::command::{Command, Dedupe, Envelope, Execute};
 use crate::ctx::Ctx;
-use crate::event::{Batch, Counters};
+use crate::event::{Answer, Batch, Counters};
 use crate::ids::IdSource;
 use crate::outcome::Outcome;
 use crate::rejection::{Halt, Rejection};
@@ -17,6 +17,8 @@ use crate::time::Timestamp;
 pub const KEY_KEPT_MILLIS: u64 = 7 * 24 * 60 * 60 * 1_000;
 /// How long a request id is honoured, in log time: 10 minutes.
 pub const REQUEST_KEPT_MILLIS: u64 = 10 * 60 * 1_000;
+/// The level from which on the answer to a request with an idempotency key is kept in the batch of its events.
+const ANSWERS_IN_BATCHES_SINCE: u32 = 6;
 /// The most keys that one command may change.
 pub const MAX_KEYS_PER_COMMAND: usize = 1_000;
 
@@ -109,11 +111,12 @@ impl Shop {
             && let Some(stored) = tx.get::<Replies>(&slot.key)?
             && now.since(stored.at) < slot.kept_millis
         {
-            return Ok(if stored.fingerprint == slot.fingerprint {
-                Reply { result: Ok(stored.outcome), index: stored.index, at: stored.at, replayed: true }
-            } else {
-                done(Err(Rejection::new(Code::IdempotencyKeyReused, "the stored request has another body")))
-            });
+            if stored.fingerprint != slot.fingerprint {
+                let detail = "the stored request has another body";
+                return Ok(done(Err(Rejection::new(Code::IdempotencyKeyReused, detail))));
+            }
+            let StoredReply { at, index, answer, .. } = stored;
+            return Ok(Reply { result: Ok(kept(tx, answer)?), index, at, replayed: true });
         }
         let counters = match self.counters {
             Some(counters) => counters,
@@ -138,14 +141,21 @@ impl Shop {
             Err(Halt::Rejected(rejection)) => return Ok(done(Err(rejection))),
             Err(Halt::Fault(fault)) => return Err(fault),
         };
-        let batch = append_events(&mut ctx, counters, envelope)?;
+        // A request id is in order of time already, and remembered for minutes.
+        let in_batch = matches!(envelope.dedupe, Dedupe::Key { .. })
+            && active_version >= ANSWERS_IN_BATCHES_SINCE
+            && !ctx.events.is_empty();
+        let answer = in_batch.then(|| Answer::of(&outcome)).transpose()?;
+        let batch = append_events(&mut ctx, counters, envelope, answer)?;
         if let Some(slot) = slot {
+            let answer =
+                if in_batch { Kept::InBatch(counters.next_seq) } else { Kept::Here(outcome.clone()) };
             let stored = StoredReply {
                 at: now,
                 index: entry.index,
                 kept_millis: slot.kept_millis,
                 fingerprint: slot.fingerprint,
-                outcome: outcome.clone(),
+                answer,
             };
             ctx.tx.put::<Replies>(&slot.key, &stored)?;
         }
@@ -216,6 +226,19 @@ impl ReplySlot {
     }
 }
 
+/// An answer from where it is kept.
+fn kept(tx: &Txn<'_>, answer: Kept) -> Result<Outcome, Fault> {
+    match answer {
+        Kept::Here(outcome) => Ok(outcome),
+        Kept::InBatch(seq) => {
+            let batch = tx.get::<Events>(&seq)?.and_then(|batch| batch.answer);
+            let missing =
+                || Fault::corrupt("a stored reply", format!("no answer is with the events at {seq}"));
+            batch.ok_or_else(missing)?.outcome()
+        }
+    }
+}
+
 fn read_counters(tx: &Txn<'_>) -> Result<Counters, Fault> {
     let last = tx.scan::<Events>(Span::all().reversed()).next().transpose()?;
     Ok(last.map_or_else(Counters::default, |(_, batch)| batch.counters))
@@ -226,6 +249,7 @@ fn append_events(
     ctx: &mut Ctx<'_, '_>,
     before: Counters,
     envelope: &Envelope,
+    answer: Option<Answer>,
 ) -> Result<Option<Batch>, Fault> {
     if ctx.events.is_empty() {
         return Ok(None);
@@ -238,6 +262,7 @@ fn append_events(
         trace: envelope.trace,
         events: std::mem::take(&mut ctx.events),
         counters: ctx.counters,
+        answer,
     };
     ctx.tx.insert::<Events>(&before.next_seq, &batch)?;
     Ok(Some(batch))

@@ -2,10 +2,12 @@
 //! sequence numbers (Kafka would say: a record batch under its base offset).
 
 use serde::{Deserialize, Serialize};
+use storage::{Fault, Value, codec};
 
 use crate::actor::Actor;
 use crate::command::Trace;
 use crate::ids::RequestId;
+use crate::outcome::Outcome;
 use crate::time::Timestamp;
 use crate::{broker, catalog, cluster, inventory, notification, order, payment, sms, user};
 
@@ -80,6 +82,51 @@ pub struct Batch {
     pub events: Vec<Event>,
     /// The counters after this batch.
     pub counters: Counters,
+    /// What a repetition of the request is answered, from level 6 on and for as long as that is remembered. It is here and
+    /// not with the hash under which it is looked for: hashes come in no order, and what is stored under them should be
+    /// little.
+    #[serde(skip)]
+    pub answer: Option<Answer>,
 }
 
-storage::versioned!(Batch, 1);
+/// An outcome, encoded: who reads events has no use for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer(Vec<u8>);
+
+impl Answer {
+    /// # Errors
+    /// When the outcome is too large to be stored.
+    pub fn of(outcome: &Outcome) -> Result<Self, Fault> {
+        storage::encode(outcome).map(Self)
+    }
+
+    /// # Errors
+    /// When these are not the bytes of an outcome.
+    pub fn outcome(&self) -> Result<Outcome, Fault> {
+        storage::decode(&self.0)
+    }
+}
+
+/// Version 1 has no answer: all of them below level 6, and those whose answers were forgotten. In version 2 it is what is
+/// behind the rest.
+impl Value for Batch {
+    const VERSION: u8 = 2;
+
+    fn encode(&self) -> Result<Vec<u8>, Fault> {
+        match &self.answer {
+            None => codec::encode_versioned(1, self),
+            Some(Answer(bytes)) => codec::encode_with_tail(2, self, bytes),
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+        match codec::split_version(bytes)? {
+            (1, body) => storage::decode(body),
+            (2, body) => {
+                let (batch, tail) = codec::decode_front::<Self>(body)?;
+                Ok(Self { answer: Some(Answer(tail.to_vec())), ..batch })
+            }
+            (found, _) => Err(codec::unknown_version::<Self>(found, Self::VERSION)),
+        }
+    }
+}

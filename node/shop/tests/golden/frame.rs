@@ -1,8 +1,8 @@
 //! What holds everything else: envelopes, batches, replies, counters, rejections, ids, money, time.
 
-use shop::broker::{AcquireLease, Event as BrokerEvent, Outcome as BrokerOutcome, StoredReply};
+use shop::broker::{AcquireLease, Event as BrokerEvent, Kept, Outcome as BrokerOutcome, StoredReply};
 use shop::command::{Dedupe, Envelope, Trace};
-use shop::event::{Batch, Counters};
+use shop::event::{Answer, Batch, Counters};
 use shop::ids::{ApiKeyId, ClientId, CustomerId, EventId, OrderId, PaymentId, ProductId, RequestId};
 use shop::rejection::Rejection;
 use shop::tables::Present;
@@ -50,6 +50,7 @@ fn frame() {
         trace: None,
         events: vec![Event::Broker(BrokerEvent::SettingsUpdated { revision: 1 })],
         counters: Counters { next_seq: 8, next_order_number: 1_001 },
+        answer: None,
     };
     let outcome = Outcome::Broker(BrokerOutcome::Lease(7));
     let stored = StoredReply {
@@ -57,7 +58,7 @@ fn frame() {
         index: 9,
         kept_millis: 600_000,
         fingerprint: [5; 32],
-        outcome: outcome.clone(),
+        answer: Kept::Here(outcome.clone()),
     };
     let reply = |result| Reply { result, index: 9, at: AT, replayed: true };
     let rejection = Rejection::at(Code::OutOfStock, "/lines/0", "none left");
@@ -67,6 +68,11 @@ fn frame() {
         whole("envelope by key", &envelope(Dedupe::Key { scope: [6; 32], fingerprint: [7; 32] })),
         value("Batch", &batch),
         value("StoredReply", &stored),
+        value(
+            "Batch with answer",
+            &Batch { answer: Some(Answer::of(&outcome).expect("an answer")), ..batch },
+        ),
+        value("StoredReply in batch", &StoredReply { answer: Kept::InBatch(300), ..stored }),
         value("Present", &Present),
         value("CustomerId", &CustomerId(sixteen(8))),
         value("ProductId", &ProductId(sixteen(10))),

@@ -7,6 +7,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "all of this is a test: that is how it fails")]
 
+mod answers;
 mod indexes;
 mod money;
 mod retry;
@@ -37,13 +38,14 @@ struct Entry {
 type Script = fn() -> Vec<Entry>;
 
 /// The logs: their files, and what was played to record them.
-const LOGS: [(&str, Script); 6] = [
+const LOGS: [(&str, Script); 7] = [
     ("log", script::play),
     ("log2", upgrade::play),
     ("log3", retry::play),
     ("log4", sms::play),
     ("log4_indexes", indexes::play),
     ("log5", void::play),
+    ("log6", answers::play),
 ];
 
 /// A shop in memory that applies entries in runs of a given length, as a node does after a restart.

@@ -16,7 +16,7 @@ const MAX_KEYS: usize = 900;
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Removes the oldest batches of the feed, in order, as long as every event in them is below `below` and older than its
-/// topic is kept: the feed has one beginning, so the longest retention at its front holds up the rest. The last batch
+/// topic is kept, and no answer is kept with them: the feed has one beginning, so the longest retention at its front holds up the rest. The last batch
 /// always stays: it has the counters. What the removed movements did to stock goes into their rows' opening levels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrimEvents {
@@ -82,6 +82,9 @@ impl Retention {
     }
 
     fn is_over(&self, batch: &Batch, now: Timestamp) -> bool {
+        if batch.answer.is_some() {
+            return false;
+        }
         let kept = |event: &Event| *self.longer_millis.get(event.describe().topic()).unwrap_or(&self.usual_millis);
         let kept_millis = batch.events.iter().map(kept).max().unwrap_or(self.usual_millis);
         now.since(batch.at) >= kept_millis

@@ -11,8 +11,9 @@ use crate::page::Found;
 use crate::time::Timestamp;
 
 /// The most stored replies that one search for expired ones looks at.
-pub const MAX_REPLIES_EXAMINED: usize = 500;
-const _: () = assert!(MAX_REPLIES_EXAMINED <= MAX_TRIMMED_REPLIES, "what is found is trimmed by one command");
+pub const MAX_REPLIES_EXAMINED: usize = 450;
+const _: () =
+    assert!(2 * MAX_REPLIES_EXAMINED <= MAX_TRIMMED_REPLIES, "what is found is trimmed by one command");
 /// The most positions of one group that are read.
 const MAX_OFFSETS: usize = 10_000;
 
