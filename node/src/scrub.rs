@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::SystemClock;
 use crate::compaction::{blocking, is_harmless, rest};
 use crate::config::Storage as Settings;
-use crate::fence::Reason;
+use crate::fence::{Reason, named};
 use crate::replica::Replica;
 use crate::telemetry::Metrics;
 
@@ -82,8 +82,8 @@ async fn scrub(parts: &Parts, stop: &CancellationToken) -> Result<Option<ScrubRe
     if report.is_clean() {
         tracing::info!(records, bytes, took_ms, "all of the state is what its digests say");
     } else {
-        let tables = format_args!("{tables:02x?}");
-        tracing::error!(records, bytes, took_ms, ?tables, "records of this node are damaged");
+        let tables = named(&tables);
+        tracing::error!(records, bytes, took_ms, tables, "records of this node are damaged");
     }
     Ok(Some(report))
 }

@@ -58,10 +58,10 @@ fn a_node_with_another_state_is_outvoted_and_takes_a_copy() -> Result<()> {
         says("this node's state is wrong: it serves no more").await?;
         let log = cluster.members[astray].log();
         let told = log.lines().find(|line| line.contains("this node's state is wrong")).unwrap_or_default();
-        // The one table that was spoiled, by its prefix.
-        ensure!(told.contains("[25]"), "it does not say which table: {told}");
+        // The one table that was spoiled.
+        ensure!(told.contains("SETTINGS (25)"), "it does not say which table: {told}");
         says("this node takes a copy of the leader's state before it serves").await?;
-        says("tables 25").await?;
+        says("tables SETTINGS (25)").await?;
         wait::until("the copy to be there", WITHIN, || async {
             let found = store_name(&cluster, astray).await?;
             (found == name).then_some(())

@@ -24,6 +24,14 @@ macro_rules! prefixes {
 
         /// All of them.
         pub const ALL: &[u8] = &[$($name),*];
+
+        /// What a table is called, for people: `ORDERS (60)`, or its prefix alone if it is none of the shop's.
+        pub fn called(prefix: u8) -> String {
+            match prefix {
+                $($name => format!("{} ({prefix:02x})", stringify!($name)),)*
+                _ => format!("{prefix:02x}"),
+            }
+        }
     };
 }
 

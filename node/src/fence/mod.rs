@@ -47,10 +47,15 @@ impl Reason {
     }
 }
 
+/// Tables as people know them.
+pub fn named(tables: &[u8]) -> String {
+    let names: Vec<String> = tables.iter().map(|prefix| shop::tables::called(*prefix)).collect();
+    names.join(", ")
+}
+
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let tables: Vec<String> = self.tables().iter().map(|prefix| format!("{prefix:02x}")).collect();
-        let tables = tables.join(", ");
+        let tables = named(self.tables());
         match self {
             Reason::Outvoted { index, .. } => {
                 write!(f, "{MARK}a majority has another state at index {index} (tables {tables})")
@@ -99,11 +104,21 @@ impl Fence {
         match verdict {
             Verdict::Unknown | Verdict::Same { .. } => None,
             Verdict::Split { index, tables, with } => {
-                tracing::error!(index, tables = ?format_args!("{tables:02x?}"), ?with, "states differ and no majority says which is right");
+                tracing::error!(
+                    index,
+                    tables = named(&tables),
+                    ?with,
+                    "states differ and no majority says which is right"
+                );
                 None
             }
             Verdict::Outvoted { index, tables, majority } => {
-                tracing::error!(index, tables = ?format_args!("{tables:02x?}"), ?majority, "this node's state is wrong: it serves no more");
+                tracing::error!(
+                    index,
+                    tables = named(&tables),
+                    ?majority,
+                    "this node's state is wrong: it serves no more"
+                );
                 let majority: Vec<u64> = majority.into_iter().collect();
                 let reason = Reason::Outvoted { index, tables };
                 Some(self.close(reason, replica, directory.root(), metrics, &majority).await)

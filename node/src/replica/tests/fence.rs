@@ -35,7 +35,11 @@ async fn an_outvoted_follower_fences_itself_and_comes_back_with_a_copy() {
     let found = fenced(&cluster, follower, &metrics).await;
     assert_eq!(found.tables(), [broker::SettingsTable::PREFIX]);
     let replica = cluster.replica(follower);
-    assert!(replica.unready().iter().any(|reason| reason.contains("tables 25")), "{:?}", replica.unready());
+    assert!(
+        replica.unready().iter().any(|reason| reason.contains("tables SETTINGS (25)")),
+        "{:?}",
+        replica.unready()
+    );
     // Those who are right stay in service.
     let leader = cluster.leader().await;
     let right = cluster.replica(leader);
