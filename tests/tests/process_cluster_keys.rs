@@ -48,7 +48,8 @@ async fn a_revoked_client_is_refused_on_every_node_at_once() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_client_is_known_to_every_node_at_once() -> Result<()> {
-    let dev = Dev::cluster(3, &[]).await?;
+    // Refusals count against the address.
+    let dev = Dev::cluster(3, &[("SHOPNODE_RATE_LIMIT__ENABLED", "false")]).await?;
     let wanted = json!({"name": "till", "scopes": ["catalog:read"]});
     let guest_at = |place: usize| dev.admin_at(place).with_token(None);
     // A node hears of a commit with the next message of its leader: each round looks before that at the two who follow.
