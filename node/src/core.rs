@@ -17,7 +17,6 @@ use crate::gateway::{Consistency, Core, STORE, Unserved};
 use crate::membership::{Order, Refusal};
 use crate::node::Node;
 use crate::proposer::ProposeError;
-use crate::workers::Census;
 
 impl Core for Node {
     fn submit(&self, envelope: Envelope, deadline: Instant) -> BoxFuture<'_, Result<Reply, Unserved>> {
@@ -74,11 +73,8 @@ impl Core for Node {
         self.why_unready()
     }
 
-    fn metrics_text(&self, census: Option<&Census>) -> Result<String, prometheus::Error> {
+    fn metrics_text(&self) -> Result<String, prometheus::Error> {
         self.replica.sample(&self.metrics);
-        if let Some(census) = census {
-            self.metrics.shop.sample(census);
-        }
         self.metrics.net.sample(&self.endpoint.tally());
         self.metrics.render()
     }

@@ -190,3 +190,26 @@ fn the_others_stay_as_they_are_when_one_does_not_get_the_wanted_program() {
     assert_eq!((ran.code, left.as_str()), (1, "ran\n"), "{ran:?}");
     assert!(ran.stderr.contains("node 2 runs shopnode 0.2.0 now, not 0.3.0"), "{ran:?}");
 }
+
+#[test]
+fn a_node_that_was_left_in_the_middle_is_brought_back() {
+    let caught_up = Moment { applied: 9, ..NEW };
+    // Cut off after the installation: it drains, with the new program.
+    let shop = FakeShop::start(vec![
+        told(&BACK, &NEW),
+        told(&BACK, &NEW),
+        done(),
+        told(&BACK, &NEW),
+        told(&BACK, &NEW),
+        told(&BACK, &caught_up),
+        done(),
+        told(&BACK, &BACK),
+        told(&BACK, &BACK),
+        told(&BACK, &BACK),
+    ]);
+    let (ran, left) = upgrade_by(&shop, &["all", "--to", "0.2.0"], "echo ran");
+    assert_eq!((ran.code, left.as_str()), (0, ""), "{ran:?}");
+    let orders: Vec<String> =
+        asked(&shop).into_iter().filter(|request| request.starts_with("POST")).collect();
+    assert_eq!(orders, [DRAIN, UNDRAIN]);
+}

@@ -1,5 +1,7 @@
 //! What machines ask: alive, ready, how much of what.
 
+use std::time::{Duration, Instant};
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -11,7 +13,10 @@ use utoipa_axum::routes;
 
 use crate::gateway::{App, Policy, Problem, Routes, json};
 use crate::telemetry::metrics;
-use crate::workers::Census;
+use crate::workers::census::{Census, Part};
+
+const COUNT_EVERY: Duration = Duration::from_secs(5);
+const COUNT_WITHIN: Duration = Duration::from_secs(1);
 
 pub fn routes(routes: Routes) -> Routes {
     routes
@@ -49,17 +54,42 @@ async fn ready(State(app): State<App>) -> Result<Response, Problem> {
     Err(Problem::new(Code::NotReady, reasons.join("; ")).retry_after(1))
 }
 
+/// Counts what waits, for the figures that nothing else keeps: one scrape at a time, and not as often as anybody may ask. What
+/// takes too long is left, and the figures stay as they were: the others are worth the more then.
+async fn count(app: &App) {
+    let Ok(mut counted) = app.counted.try_lock() else { return };
+    if counted.is_some_and(|at| at.elapsed() < COUNT_EVERY) {
+        return;
+    }
+    *counted = Some(Instant::now());
+    let now = app.clock.now();
+    let work = async {
+        let (mut census, mut part) = (Census::default(), Some(Part::FIRST));
+        while let Some(next) = part {
+            let step = app.read_local(move |view| {
+                let part = census.step(view, now, next)?;
+                Ok((part, census))
+            });
+            (part, census) = step.await?.value;
+        }
+        Ok::<Census, Problem>(census)
+    };
+    match tokio::time::timeout(COUNT_WITHIN, work).await {
+        Ok(Ok(census)) => app.metrics.shop.sample(&census),
+        ended => {
+            tracing::warn!(problem = ?ended.err().map(|_| "it took too long"), "what waits was not counted")
+        }
+    }
+}
+
 /// The metrics of this node.
 #[utoipa::path(
     get, path = "/metrics", tag = "operations", operation_id = "metrics",
     responses((status = 200, description = "Prometheus text format, version 0.0.4", body = String, content_type = "text/plain"))
 )]
 async fn scrape(State(app): State<App>) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    // A state that cannot be read, or not in time, is told in other figures, which are worth the more then.
-    let counted = app.read_local(move |view| Ok(Census::take(view, now)?)).await;
-    let census = counted.inspect_err(|problem| tracing::warn!(?problem, "the state was not counted")).ok();
-    match app.core.metrics_text(census.as_ref().map(|seen| &seen.value)) {
+    count(&app).await;
+    match app.core.metrics_text() {
         Ok(text) => Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()),
         Err(error) => {
             tracing::error!(%error, "metrics could not be written");

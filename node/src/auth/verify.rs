@@ -6,50 +6,52 @@ use std::time::Instant;
 
 use shop::user::{self, AddSigningKey};
 use shop::{Actor, Code, Timestamp};
-use storage::View;
 
 use super::api_key::ApiKeySecret;
 use super::keys::ReadKeys;
 use super::signing::{SigningKeys, new_signing_key};
 use super::token::Presented;
 use super::{Principal, token};
-use crate::gateway::{App, Consistency, Problem, READ_TIMEOUT, SUBMIT_TIMEOUT, unauthenticated};
+use crate::gateway::{App, Consistency, Problem, READ_TIMEOUT, SUBMIT_TIMEOUT};
 
 /// The longest token that is looked at.
 const TOKEN_BYTES: usize = 4 * 1024;
 
-/// Whose token it is.
-///
-/// # Errors
-/// `unauthenticated` when it is not valid; the client learns no more than that. `no_quorum` or `not_ready` when this node does
-/// not know it, and cannot hear whether others do.
-pub async fn bearer(app: &App, text: &str) -> Result<Principal, Problem> {
-    let valid = match ApiKeySecret::parse(text) {
-        Some((id, secret)) => api_key(app, id, secret).await?,
-        None if text.len() <= TOKEN_BYTES => access_token(app, text).await?,
-        None => None,
-    };
-    valid.ok_or_else(|| {
-        let detail = "the token or key is not valid: it is expired, revoked, or not of this shop";
-        unauthenticated(detail, "invalid_token")
-    })
+/// Why a token is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// This node has no client, key or signing key of that name: it may have been made a moment ago on another one, and after
+    /// [`catch_up`] it is there.
+    Unknown,
+    /// It is expired, revoked, or none at all.
+    Invalid,
 }
 
-async fn api_key(
-    app: &App,
-    id: shop::ids::ApiKeyId,
-    secret: ApiKeySecret,
-) -> Result<Option<Principal>, Problem> {
+type Checked = Result<Principal, Doubt>;
+
+/// Whose token it is, as this node knows.
+///
+/// # Errors
+/// When the state cannot be read. Doubts are no errors.
+pub async fn bearer(app: &App, text: &str) -> Result<Checked, Problem> {
+    match ApiKeySecret::parse(text) {
+        Some((id, secret)) => api_key(app, id, secret).await,
+        None if text.len() <= TOKEN_BYTES => access_token(app, text).await,
+        None => Ok(Err(Doubt::Invalid)),
+    }
+}
+
+async fn api_key(app: &App, id: shop::ids::ApiKeyId, secret: ApiKeySecret) -> Result<Checked, Problem> {
     let now = app.clock.now();
     let (key, client) = match app.core.known().key(id) {
         Ok(known) => known,
         Err(epoch) => {
-            let seen = look_up(app, move |view| {
+            let seen = app.read_local(move |view| {
                 let Some(key) = user::api_key(view, id)? else { return Ok(None) };
                 let client = key.client.map(|client| user::client(view, client)).transpose()?.flatten();
                 Ok(Some((key, client)))
             });
-            let Some(found) = seen.await? else { return Ok(None) };
+            let Some(found) = seen.await?.value else { return Ok(Err(Doubt::Unknown)) };
             app.core.known().remember_key(epoch, id, found.clone());
             found
         }
@@ -58,71 +60,56 @@ async fn api_key(
     let scopes = match (key.client, client) {
         (None, _) => key.scopes,
         (Some(_), Some(client)) if client.revoked_at.is_none() => key.scopes.intersection(client.scopes),
-        (Some(_), _) => return Ok(None),
+        (Some(_), _) => return Ok(Err(Doubt::Invalid)),
     };
     // Compared before the dates, so that only who has the secret can tell a revoked key from a wrong one.
     let valid = secret.matches(&key.secret_sha256) && key.is_valid_at(now);
-    Ok(valid.then_some(Principal::ApiKey { id, client: key.client, scopes }))
+    Ok(valid.then_some(Principal::ApiKey { id, client: key.client, scopes }).ok_or(Doubt::Invalid))
 }
 
-async fn access_token(app: &App, text: &str) -> Result<Option<Principal>, Problem> {
+async fn access_token(app: &App, text: &str) -> Result<Checked, Problem> {
     let presented = Presented::new(text);
     let keys = match in_memory(app).filter(|keys| presented.is_known_to(keys)) {
         Some(keys) => keys,
         None => {
-            let Some(key_id) = token::key_id(text) else { return Ok(None) };
+            let Some(key_id) = token::key_id(text) else { return Ok(Err(Doubt::Invalid)) };
             match signing_keys(app, Some(&key_id)).await? {
                 keys if keys.verifier(&key_id).is_some() => keys,
-                // It may be newer than what this node has.
-                _ => {
-                    catch_up(app).await?;
-                    reload(app).await?
-                }
+                _ => return Ok(Err(Doubt::Unknown)),
             }
         }
     };
     let expected = (app.keys.issuer.as_deref(), app.keys.audience.as_str());
     let now_s = app.clock.now_ms() / 1_000;
-    let Ok(claims) = token::check(&keys, expected, presented, now_s) else { return Ok(None) };
+    let Ok(claims) = token::check(&keys, expected, presented, now_s) else { return Ok(Err(Doubt::Invalid)) };
     let (Ok(id), Ok(scopes)) = (claims.client_id.parse(), claims.scope.parse::<user::Scopes>()) else {
-        return Ok(None);
+        return Ok(Err(Doubt::Invalid));
     };
     let client = match app.core.known().client(id) {
         Ok(known) => known,
         Err(epoch) => {
-            let Some(found) = look_up(app, move |view| Ok(user::client(view, id)?)).await? else {
-                return Ok(None);
-            };
+            let seen = app.read_local(move |view| Ok(user::client(view, id)?));
+            let Some(found) = seen.await?.value else { return Ok(Err(Doubt::Unknown)) };
             app.core.known().remember_client(epoch, id, found.clone());
             found
         }
     };
     let valid = client.revoked_at.is_none();
-    Ok(valid.then(|| Principal::Client { id, scopes: scopes.intersection(client.scopes) }))
+    let principal = Principal::Client { id, scopes: scopes.intersection(client.scopes) };
+    Ok(valid.then_some(principal).ok_or(Doubt::Invalid))
 }
 
-/// A record that tells who calls. One that is not there may have been made a moment ago on another node: before the caller
-/// is told that it is nobody, this node catches up and looks again.
+/// Waits until this node has what was committed anywhere before. For callers whom nobody knows yet, so few at once: a flood
+/// of made-up keys costs the leader no more than these.
 ///
 /// # Errors
-/// What `query` returns; `no_quorum` or `not_ready` when nobody can tell whether there is such a record.
-pub async fn look_up<T, Q>(app: &App, query: Q) -> Result<Option<T>, Problem>
-where
-    T: Send + 'static,
-    Q: Fn(&View<'_>) -> Result<Option<T>, Problem> + Clone + Send + 'static,
-{
-    match app.read_local(query.clone()).await?.value {
-        None => {
-            catch_up(app).await?;
-            Ok(app.read_local(query).await?.value)
-        }
-        found => Ok(found),
-    }
-}
-
-/// All who wait for it at one moment share one question to the others.
-async fn catch_up(app: &App) -> Result<(), Problem> {
-    let deadline = Instant::now() + READ_TIMEOUT;
+/// `overloaded` when too many wait; `no_quorum` or `not_ready` when nobody can tell.
+pub async fn catch_up(app: &App) -> Result<(), Problem> {
+    let Ok(_place) = app.strangers.try_acquire() else {
+        return Err(Problem::new(Code::Overloaded, "too many callers are unknown here").retry_after(1));
+    };
+    // Half of it: what the caller wants may have to wait as well.
+    let deadline = Instant::now() + READ_TIMEOUT / 2;
     Ok(app.core.barrier(Consistency::Linearizable, None, deadline).await?)
 }
 

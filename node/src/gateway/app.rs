@@ -27,10 +27,11 @@ use crate::clock::{SystemClock, fresh_request_id};
 use crate::config::{self, Http, RateLimit};
 use crate::membership::{Order, Refusal};
 use crate::telemetry::{Metrics, current_trace};
-use crate::workers::Census;
 
 /// The most store reads that run at once; more wait for their turn until their deadline.
 const READS_AT_ONCE: usize = 32;
+/// The most callers that wait at once for this node to hear whether anybody knows them.
+const STRANGERS_AT_ONCE: usize = 64;
 /// How long a command may take before its outcome is called unknown: several elections. Without a quorum the answer
 /// comes by then, and the client has it within two seconds.
 pub const SUBMIT_TIMEOUT: Duration = Duration::from_millis(1_800);
@@ -114,7 +115,7 @@ pub trait Core: Send + Sync + 'static {
     ///
     /// # Errors
     /// When a family cannot be written: a fault of this program.
-    fn metrics_text(&self, census: Option<&Census>) -> Result<String, prometheus::Error>;
+    fn metrics_text(&self) -> Result<String, prometheus::Error>;
 
     /// The rules by which commands are applied.
     fn active_version(&self) -> u32;
@@ -183,6 +184,10 @@ pub struct Shared {
     pub jobs: Jobs,
     pub rendered: Rendered,
     pub reads: Arc<Semaphore>,
+    /// Callers that wait to be known.
+    pub strangers: Semaphore,
+    /// When what waits was counted last.
+    pub counted: tokio::sync::Mutex<Option<Instant>>,
     /// Requests served at once.
     pub admission: Arc<Semaphore>,
 }
@@ -202,6 +207,8 @@ impl App {
             jobs: Jobs::default(),
             rendered: Rendered::default(),
             reads: Arc::new(Semaphore::new(READS_AT_ONCE)),
+            strangers: Semaphore::new(STRANGERS_AT_ONCE),
+            counted: tokio::sync::Mutex::default(),
             admission,
         }))
     }

@@ -29,7 +29,6 @@ use crate::effects::stripe::webhook::SigningSecrets;
 use crate::membership::{Order, Refusal};
 use crate::secrets::SealKey;
 use crate::telemetry::Metrics;
-use crate::workers::Census;
 
 /// The domain, applied on the spot.
 pub struct Direct {
@@ -135,7 +134,7 @@ impl Core for Direct {
         self.refuse.lock().unwrap().map(|unserved| format!("{unserved:?}")).into_iter().collect()
     }
 
-    fn metrics_text(&self, _: Option<&Census>) -> Result<String, prometheus::Error> {
+    fn metrics_text(&self) -> Result<String, prometheus::Error> {
         Ok(String::new())
     }
 

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shop::broker::queries;
+use shop::broker::Events;
 use shop::command::{Dedupe, Trace};
+use shop::ids::OrderId;
+use shop::order::{Order, Orders};
 use shop::{Actor, Code, Command, Outcome, Rejection, Timestamp};
-use storage::{Fault, Scope, View};
+use storage::{Fault, Read, Scope, View};
 use tokio::sync::Notify;
 
 use crate::backoff;
@@ -145,7 +147,14 @@ impl Desk {
     }
 }
 
-/// The trace of the command that an event came from; `None` for one that was trimmed, or had none.
-pub fn trace_of_event(view: &View<'_>, seq: u64) -> Result<Option<Trace>, Fault> {
-    Ok(queries::event_at(view, seq)?.and_then(|recorded| recorded.trace))
+/// The trace of the request that placed an order, which its first batch of events carries; `None` for one that was trimmed, or
+/// had none. Whatever is done for the order later is found there, whoever caused it.
+pub fn trace_of(view: &View<'_>, order: &Order) -> Result<Option<Trace>, Fault> {
+    let placing = order.history.first().map(|seq| view.get::<Events>(seq)).transpose()?.flatten();
+    Ok(placing.and_then(|batch| batch.trace))
+}
+
+/// The same of the order with this id.
+pub fn trace_of_order(view: &View<'_>, id: OrderId) -> Result<Option<Trace>, Fault> {
+    view.get::<Orders>(&id)?.map_or(Ok(None), |order| trace_of(view, &order))
 }

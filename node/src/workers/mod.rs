@@ -4,7 +4,7 @@
 //! What it never does: keep anything that a crash could lose. A worker that starts anew finds all that is left to do in
 //! the state.
 
-mod census;
+pub mod census;
 mod desk;
 pub mod notifications;
 pub mod payments;

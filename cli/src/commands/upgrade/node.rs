@@ -48,10 +48,11 @@ impl All {
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         let wanted = |node: &NodeView| self.to.as_ref().is_none_or(|to| *to != node.version);
         let mut nodes = look(context).await?.nodes;
-        nodes.retain(|node| node.standing != "removed" && wanted(node));
+        // One that drains was left in the middle by whoever did this before.
+        nodes.retain(|node| node.standing != "removed" && (wanted(node) || node.standing == "draining"));
         nodes.sort_by_key(|node| (node.leads, node.id));
         for node in nodes {
-            Node { node: node.id, how: self.how.clone() }.bring(context).await?;
+            Node { node: node.id, how: self.how.clone() }.bring(context, self.to.as_deref()).await?;
             let now = look(context).await?.node(node.id).cloned().ok_or_else(|| missing(node.id))?;
             if let Some(to) = self.to.as_ref().filter(|_| wanted(&now)) {
                 return Err(Failure::Failed(format!(
@@ -71,11 +72,11 @@ async fn show(context: &Context) -> Result<(), Failure> {
 
 impl Node {
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        self.bring(context).await?;
+        self.bring(context, None).await?;
         show(context).await
     }
 
-    async fn bring(&self, context: &Context) -> Result<(), Failure> {
+    async fn bring(&self, context: &Context, to: Option<&str>) -> Result<(), Failure> {
         let id = self.node;
         let say = |sentence: String| context.output.say(&sentence);
         let view = look(context).await?;
@@ -87,7 +88,8 @@ impl Node {
         let handed_over = |node: &NodeView| !node.leads && node.state == "draining";
         self.until(context, "another node to lead", handed_over).await?;
         // Cut off and repeated after the new program was installed: it would be waited for in vain.
-        let is_new = before.standing == "draining" && view.is_upgraded(&before);
+        let has_it = to.map_or_else(|| view.is_upgraded(&before), |to| to == before.version);
+        let is_new = before.standing == "draining" && has_it;
         match &self.how.after_drain {
             _ if is_new => say(format!("node {id} runs the new program already")),
             Some(command) => install(command, &before)?,

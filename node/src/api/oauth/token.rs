@@ -7,7 +7,7 @@ use http::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 use shop::Code;
 use shop::ids::ClientId;
-use shop::user::{self, Scopes};
+use shop::user::{self, Client, Scopes};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
@@ -78,6 +78,18 @@ async fn issue(
     refused.answer()
 }
 
+/// The client; looked for once more if it may have been made a moment ago on another node.
+async fn client_of(app: &App, id: ClientId) -> Result<Option<Client>, Problem> {
+    let look = || app.read_local(move |view| Ok(user::client(view, id)?));
+    match look().await?.value {
+        None => {
+            verify::catch_up(app).await?;
+            Ok(look().await?.value)
+        }
+        found => Ok(found),
+    }
+}
+
 async fn grant(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Result<TokenView, Refused>, Problem> {
     let form = match Form::read(body) {
         Ok(form) => form,
@@ -89,7 +101,7 @@ async fn grant(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Result<Tok
     };
     let known: Option<ClientId> = client_id.parse().ok();
     let client = match known {
-        Some(id) => verify::look_up(app, move |view| Ok(user::client(view, id)?)).await?,
+        Some(id) => client_of(app, id).await?,
         None => None,
     };
     let client = client.filter(|client| client.revoked_at.is_none());

@@ -82,6 +82,34 @@ async fn clients_have_no_limit_and_made_up_credentials_do() {
 }
 
 #[tokio::test]
+async fn a_key_that_nobody_knows_is_paid_for_before_it_is_waited_for() {
+    let bench = strict();
+    let strange = Bench::new().key(None, "catalog:read".parse().unwrap());
+    let authorization = format!("Bearer {strange}");
+    let ask = |fields: Vec<(&'static str, String)>| {
+        let bench = &bench;
+        async move {
+            let fields: Vec<(&str, &str)> =
+                fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            from(bench, "192.0.2.1", LIST, &fields).await.status.as_u16()
+        }
+    };
+    // An index that is never reached: it is not waited for on behalf of somebody who may be nobody.
+    let never = ("shopnode-min-index", u64::MAX.to_string());
+    assert_eq!(ask(vec![("authorization", authorization.clone()), never.clone()]).await, 401);
+    assert_eq!(ask(vec![("authorization", authorization.clone())]).await, 401);
+    assert_eq!(ask(vec![("authorization", authorization), never.clone()]).await, 429);
+    let known = format!("Bearer {}", bench.admin);
+    assert_eq!(ask(vec![("authorization", known), never]).await, 503);
+    // As many as may wait do already.
+    let waiting = bench.app.strangers.try_acquire_many(64).unwrap();
+    let authorization = format!("Bearer {}", Bench::new().key(None, "catalog:read".parse().unwrap()));
+    assert_eq!(from(&bench, "192.0.2.9", LIST, &[("authorization", &authorization)]).await.status, 503);
+    drop(waiting);
+    assert_eq!(from(&bench, "192.0.2.9", LIST, &[("authorization", &authorization)]).await.status, 401);
+}
+
+#[tokio::test]
 async fn a_client_has_a_limit_of_all_and_of_a_class() {
     let bench = Bench::with(|config| {
         config.rate_limit.enabled = true;

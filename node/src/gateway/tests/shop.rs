@@ -3,7 +3,16 @@
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
 
+use std::collections::BTreeMap;
+
+use shop::broker::{
+    AcquireLease, CommitOffsets, CreateTopic, Fence, JoinGroup, Position, PublishEvent, queries,
+};
+use shop::payment::IndexStates;
+
 use crate::gateway::testing::{Bench, WEBHOOK_SECRET};
+use crate::gateway::{Core, STORE};
+use crate::workers::census::{Census, Part};
 
 const PLACE: &str = "POST /store/v1/orders";
 
@@ -280,6 +289,56 @@ async fn import_of(csv: &str, bench: &Bench, query: &str, key: &str) -> Value {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     panic!("the import does not end");
+}
+
+#[tokio::test]
+async fn what_waits_is_counted_in_the_state() {
+    let bench = selling().await;
+    bench.core.active_version.store(shop::LEVELS.most, std::sync::atomic::Ordering::Relaxed);
+    let count = || {
+        let (mut census, mut part) = (Census::default(), Some(Part::FIRST));
+        while let Some(next) = part {
+            let view = bench.core.store().view().in_scope(STORE);
+            part = census.step(&view, bench.app.clock.now(), next).unwrap();
+        }
+        census
+    };
+    bench.call(PLACE, &["idempotency-key: a"], &invoice()).await.expect(201);
+    let card = order(json!({"provider": "sandbox", "method": "card_ok"}));
+    bench.call(PLACE, &["idempotency-key: b"], &card).await.expect(201);
+    assert_eq!(count().payments, BTreeMap::new(), "half an index says nothing");
+    bench.run(AcquireLease { queue: "retention".into(), holder: 1 });
+    let fence = Fence { queue: "retention".into(), epoch: 1 };
+    bench.run(IndexStates { fence, orders: 100 });
+
+    let topic = CreateTopic { name: "acme".into(), partitions: 2, retention_days: None };
+    bench.run(topic);
+    bench.run(JoinGroup { group: "erp".into(), member: "m".into() });
+    let told = json!({"topic": "acme", "kind": "acme.seen.v1", "key": "k", "data": "1"});
+    let event = PublishEvent {
+        topic: "acme".into(),
+        kind: "acme.seen.v1".into(),
+        key: "k".into(),
+        data: told.to_string(),
+    };
+    bench.run(event);
+    let done = |partitions: &[u16]| {
+        let position = |partition| Position { topic: "acme".into(), partition, seq: 2 };
+        let positions = partitions.iter().copied().map(position).collect();
+        bench.run(CommitOffsets { group: "erp".into(), epoch: 1, positions });
+        count()
+    };
+    let last = queries::last_seq(&bench.core.store().view().in_scope(STORE)).unwrap();
+    assert_eq!(
+        done(&[0]).group_lag,
+        BTreeMap::from([("erp".to_owned(), last)]),
+        "the other one has not begun"
+    );
+    let census = done(&[1]);
+    assert_eq!(census.group_lag, BTreeMap::from([("erp".to_owned(), last - 2)]));
+    // By hand, and by card.
+    assert_eq!(census.payments["created"], 2);
+    assert_eq!((census.payments["authorized"], census.active_holds, census.payments_due), (0, 1, 1));
 }
 
 #[tokio::test]

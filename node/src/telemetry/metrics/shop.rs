@@ -26,7 +26,7 @@ impl ShopMetrics {
             )?,
             group_lag: register.gauges(
                 "consumer_group_lag_events",
-                "Events that a consumer group has not finished, in the partition that is furthest behind.",
+                "Events that a consumer group has not finished, in the partition that is furthest behind; of the first 200 groups.",
                 &["group"],
             )?,
             payments_due: register.gauge(
@@ -40,7 +40,7 @@ impl ShopMetrics {
             )?,
             payments: register.gauges(
                 "payment_attempts",
-                "Payment attempts that are not final, by state; each list is counted up to 5,000.",
+                "Payment attempts that are not final, by state; each list is counted up to 5,000, the oldest first.",
                 &["state"],
             )?,
             effects: register.counters(

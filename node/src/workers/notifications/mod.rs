@@ -12,11 +12,12 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use shop::broker::Fence;
 use shop::notification::{Delivery, Enqueue, Notification, QUEUE, Report, queries};
+use storage::View;
 use tracing::field::Empty;
 use tracing::{Instrument, info_span, warn};
 
 use super::Mail;
-use super::desk::{Desk, Trouble, trace_of_event};
+use super::desk::{Desk, Trouble, trace_of_order};
 use super::supervisor::{Fences, Pass, Reconciler};
 use crate::telemetry::adopt;
 
@@ -110,14 +111,15 @@ impl Reconciler for Notifications {
 async fn send(mail: &Mail, desk: &Desk, seq: u64, notification: &Notification) -> Result<Delivery, Trouble> {
     let composing = notification.clone();
     let domain = mail.domain.clone();
-    let (composed, cause) = desk
-        .read(move |view| Ok((compose::mail(view, seq, &composing, &domain)?, trace_of_event(view, seq)?)))
-        .await?;
+    let look = move |view: &View<'_>| {
+        Ok((compose::mail(view, seq, &composing, &domain)?, trace_of_order(view, composing.order)?))
+    };
+    let (composed, trace) = desk.read(look).await?;
     let Some(letter) = composed else {
         return Ok(Delivery::Failed { reason: "the order's personal data was erased".to_owned() });
     };
     let span = info_span!("notification", kind = notification.kind.as_str(), seq, trace_id = Empty);
-    adopt(&span, cause.as_ref());
+    adopt(&span, trace.as_ref());
     let sent = mail.mailer.send(&letter).instrument(span).await;
     desk.metrics.shop.effect("mail", sent.as_ref().map_or_else(|error| error.code(), |()| "ok"));
     let Err(error) = sent else { return Ok(Delivery::Sent) };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use shop::broker::{Events, Fence};
+use shop::broker::Fence;
 use shop::command::Trace;
 use shop::ids::OrderId;
 use shop::order::{ExpireOrder, Orders};
@@ -14,7 +14,7 @@ use shop::{Code, Timestamp};
 use storage::Read;
 use tracing::{Instrument, error, info, info_span};
 
-use super::super::desk::{Desk, Trouble};
+use super::super::desk::{Desk, Trouble, trace_of};
 use super::{Providers, restored, translate};
 use crate::effects::provider::{
     Authorize, CallError, Cancel, Capture, CaptureMode, Find, IdempotencyKey, Observed, ObservedRefund,
@@ -35,11 +35,10 @@ pub async fn order(desk: &Desk, fence: &Fence, providers: &Providers, order: Ord
         let look = desk.read(move |view| {
             let Some(record) = view.get::<Orders>(&order)? else { return Ok(None) };
             let Some(step) = next_step(order, &record, now) else { return Ok(None) };
-            // The trace of the request that placed it: its first batch of events carries it.
-            let placing = record.history.first().map(|seq| view.get::<Events>(seq)).transpose()?.flatten();
+            let trace = trace_of(view, &record)?;
             let restored = restored::since(view, &record)?;
             let window = window(&record, &step, restored);
-            Ok(Some((step, placing.and_then(|batch| batch.trace), window, restored)))
+            Ok(Some((step, trace, window, restored)))
         });
         let Some((step, trace, window, restored)) = look.await? else { return Ok(()) };
         let work = Work { desk, fence, providers, order, trace, window, is_restored: restored.is_some() };

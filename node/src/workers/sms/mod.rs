@@ -21,10 +21,11 @@ use shop::command::Trace;
 use shop::sms::{
     BeginMessages, Ended, EnqueueMessages, Finding, MAX_BEGUN, Message, QUEUE, ReportMessages, State, queries,
 };
+use storage::View;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span, warn};
 
-use super::desk::{Desk, Trouble, trace_of_event};
+use super::desk::{Desk, Trouble, trace_of_order};
 use super::payments::restored;
 use super::supervisor::{Fences, Pass, Reconciler};
 use crate::effects::sms::{SmsError, Twilio};
@@ -186,13 +187,14 @@ async fn send(
     message: &Message,
 ) -> Result<Option<Finding>, Trouble> {
     let composing = message.clone();
-    let (composed, cause) =
-        desk.read(move |view| Ok((compose::text(view, &composing)?, trace_of_event(view, seq)?))).await?;
+    let look =
+        move |view: &View<'_>| Ok((compose::text(view, &composing)?, trace_of_order(view, composing.order)?));
+    let (composed, trace) = desk.read(look).await?;
     let Some(text) = composed else { return Ok(Some(Finding::Refused { reason: NOBODY.to_owned() })) };
     if began.elapsed() >= SEND_WITHIN {
         return Ok(Some(Finding::NotAccepted { at: desk.now() }));
     }
-    let sent = provider.send(&text).instrument(span(message, seq, cause)).await;
+    let sent = provider.send(&text).instrument(span(message, seq, trace)).await;
     desk.metrics.shop.effect("sms", sent.as_ref().map_or_else(SmsError::code, |()| "ok"));
     let Err(error) = sent else { return Ok(Some(Finding::Sent)) };
     let tries = message.tries + 1;
@@ -210,21 +212,22 @@ async fn send(
     })
 }
 
-/// In the trace of what it tells about.
-fn span(message: &Message, seq: u64, cause: Option<Trace>) -> Span {
+/// In the trace of the order.
+fn span(message: &Message, seq: u64, trace: Option<Trace>) -> Span {
     let span = info_span!("text_message", kind = message.kind.as_str(), seq, trace_id = Empty);
-    adopt(&span, cause.as_ref());
+    adopt(&span, trace.as_ref());
     span
 }
 
 /// Whether the provider has a text that may have been sent.
 async fn look_up(provider: &Twilio, desk: &Desk, seq: u64, message: &Message) -> Result<Finding, Trouble> {
     let composing = message.clone();
-    let (composed, cause) =
-        desk.read(move |view| Ok((compose::text(view, &composing)?, trace_of_event(view, seq)?))).await?;
+    let look =
+        move |view: &View<'_>| Ok((compose::text(view, &composing)?, trace_of_order(view, composing.order)?));
+    let (composed, trace) = desk.read(look).await?;
     let Some(text) = composed else { return Ok(Finding::Refused { reason: NOBODY.to_owned() }) };
     let since_s = (message.created_at.millis() / 1_000).saturating_sub(CLOCKS_DIFFER_S) as i64;
-    let found = provider.find(&text, since_s).instrument(span(message, seq, cause)).await;
+    let found = provider.find(&text, since_s).instrument(span(message, seq, trace)).await;
     let word = match &found {
         Ok(true) => "found",
         Ok(false) => "not_found",

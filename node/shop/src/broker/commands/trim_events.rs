@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use storage::{Read, Span};
 
+use crate::apply::KEY_KEPT_MILLIS;
 use crate::broker::{Events, Fence, Outcome, Topics, settings};
 use crate::command::Execute;
 use crate::ctx::Ctx;
@@ -16,7 +17,7 @@ const MAX_KEYS: usize = 900;
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Removes the oldest batches of the feed, in order, as long as every event in them is below `below` and older than its
-/// topic is kept, and no answer is kept with them: the feed has one beginning, so the longest retention at its front holds up the rest. The last batch
+/// topic is kept, and no answer that is with them may still be asked for: the feed has one beginning, so the longest retention at its front holds up the rest. The last batch
 /// always stays: it has the counters. What the removed movements did to stock goes into their rows' opening levels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrimEvents {
@@ -82,7 +83,8 @@ impl Retention {
     }
 
     fn is_over(&self, batch: &Batch, now: Timestamp) -> bool {
-        if batch.answer.is_some() {
+        // By its time, not by its being there: one whose key was used anew when its time was over is nobody's any more.
+        if batch.answer.is_some() && now.since(batch.at) < KEY_KEPT_MILLIS {
             return false;
         }
         let kept = |event: &Event| *self.longer_millis.get(event.describe().topic()).unwrap_or(&self.usual_millis);

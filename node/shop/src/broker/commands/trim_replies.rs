@@ -108,6 +108,26 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_whose_key_was_used_anew_holds_up_nothing() {
+        let mut bench = Bench::new();
+        bench.active_version = 6;
+        bench.ok(AcquireLease { queue: "retention".into(), holder: 1 });
+        let fence = Fence { queue: "retention".into(), epoch: 1 };
+        let key = Dedupe::Key { scope: [1; 32], fingerprint: [7; 32] };
+        let name = |name: &str| CreateTopic { name: name.into(), partitions: 1, retention_days: None };
+        bench.reply(name("t"), key.clone()).result.unwrap();
+        bench.pass_millis(KEY_KEPT_MILLIS);
+        // Before a sweep has come by.
+        let anew = bench.reply(name("u"), key);
+        assert!(!anew.replayed && anew.result.is_ok(), "{anew:?}");
+        bench.ok(name("v"));
+        bench.pass_millis(40 * 24 * 60 * 60 * 1_000);
+        bench.ok(TrimReplies { fence: fence.clone(), keys: vec![[1; 32]] });
+        bench.ok(TrimEvents { fence, below: u64::MAX });
+        assert_eq!(bench.view().scan::<Events>(Span::all()).count(), 1, "only the last one stays");
+    }
+
+    #[test]
     fn a_command_changes_no_more_keys_than_it_may() {
         let mut bench = Bench::new();
         bench.active_version = 6;
