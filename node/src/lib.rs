@@ -29,7 +29,6 @@ pub mod level;
 pub mod machine;
 pub mod mail_catcher;
 pub mod membership;
-mod memory;
 mod nearest;
 pub mod node;
 pub mod peers;

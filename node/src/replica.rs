@@ -102,7 +102,7 @@ impl Replica {
         clock: SystemClock,
         metrics: &Metrics,
     ) -> Result<Replica, ReplicaError> {
-        let (state_directory, cache_bytes) = (directory.state(), config.storage.cache_bytes());
+        let (state_directory, cache_bytes) = (directory.state(), config.storage.cache_mb * 1024 * 1024);
         let store = tokio::task::spawn_blocking({
             let state_directory = state_directory.clone();
             move || Store::open_dir(&state_directory, cache_bytes)

@@ -97,7 +97,7 @@ impl Restoring {
         let directory = DataDir::create(&root)?;
         seal_key(&config, &directory, backup.seal_key.clone())?;
         let node = Identity::FIRST.node;
-        let (state, cache_bytes) = (directory.state(), config.storage.cache_bytes());
+        let (state, cache_bytes) = (directory.state(), config.storage.cache_mb * 1024 * 1024);
         let info = node_info(&config);
         let received = tokio::task::spawn_blocking(move || -> Result<Manifest> {
             let store = Store::open_dir(&state, cache_bytes)?;

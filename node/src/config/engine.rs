@@ -3,13 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::problems::Problems;
-use crate::memory;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Storage {
-    /// Memory for the state's page cache. Without a bound the engine would take what it likes. 0: by the machine's memory, see
-    /// [`Storage::cache_bytes`].
+    /// Memory for the state's page cache. Without a bound the engine would take what it likes.
     pub cache_mb: u64,
     /// The state gets new files when those in use have so many times the bytes of what is in them. 0: never by itself.
     pub compact_ratio: u64,
@@ -24,7 +22,7 @@ pub struct Storage {
 impl Default for Storage {
     fn default() -> Storage {
         Storage {
-            cache_mb: 0,
+            cache_mb: 64,
             compact_ratio: 4,
             compact_min_mb: 256,
             compact_interval_s: 60,
@@ -34,19 +32,8 @@ impl Default for Storage {
 }
 
 impl Storage {
-    /// What the page cache may have: as it is set, or a sixteenth of the memory that there is, from 64 to 384 MiB.
-    pub fn cache_bytes(&self) -> u64 {
-        const MIB: u64 = 1 << 20;
-        match self.cache_mb {
-            0 => (memory::available_bytes().unwrap_or(0) / 16).clamp(64 * MIB, 384 * MIB),
-            set => set * MIB,
-        }
-    }
-
     pub(super) fn check(&self, problems: &mut Problems<'_>) {
-        if self.cache_mb != 0 {
-            problems.range("storage.cache_mb", self.cache_mb, 8..=65_536);
-        }
+        problems.range("storage.cache_mb", self.cache_mb, 8..=65_536);
         if self.compact_ratio != 0 {
             problems.range("storage.compact_ratio", self.compact_ratio, 2..=100);
         }

@@ -32,8 +32,8 @@ pub fn document(app: &App) -> OpenApi {
         .description(Some(
             "A whole shop: catalogue, stock, carts, orders, payments, events.\n\nErrors are problems (RFC 9457); \
              `Shopnode-Request-Id` names each answer. Every answer carries `Shopnode-Index`, the index that it \
-             reflects, or reflects at least. Send it as `Shopnode-Min-Index` with any GET, to any node, to read what you have written: the node \
-             waits until it has applied that index, and answers 503 `index_not_reached` within two seconds.\n\n`Consistency: \
+             reflects, or reflects at least. Send it as `Shopnode-Min-Index` with any GET, to any node, to read what you have \
+             written: the node waits until it has applied that index, and answers 503 `index_not_reached` within two seconds.\n\n`Consistency: \
              linearizable` (or `lease`) needs a majority of the nodes and is answered 503 `no_quorum` within two seconds \
              without one; `local` is answered by a node that is cut off too. `Shopnode-Lag` says how old such an answer can \
              be: the milliseconds since the node last heard from the leader. A busy node may let another one answer a GET: \
