@@ -15,7 +15,8 @@ use super::idempotency::REPLAYED;
 use super::problem::Problem;
 use super::rendered::Shown;
 
-/// The applied index that an answer reflects; of a refusal, and of what does not come from the state, one that it reflects at least.
+/// The applied index that an answer reflects; of a refusal, and of what does not come from the state, one that it
+/// reflects at least.
 pub const INDEX: HeaderName = HeaderName::from_static("shopnode-index");
 /// Milliseconds since this node last heard from the leader, or as the leader from a majority: how old the state that the
 /// answer shows can be. Not told before it has heard from one.
@@ -26,8 +27,10 @@ pub const LAG: HeaderName = HeaderName::from_static("shopnode-lag");
 pub fn date(app: &App, since: u64, answer: &mut Response) {
     let headers = answer.headers_mut();
     headers.entry(INDEX).or_insert_with(|| HeaderValue::from(since));
-    if let Some(silence) = app.core.silence() {
-        headers.entry(LAG).or_insert_with(|| HeaderValue::from(silence.as_millis() as u64));
+    if !headers.contains_key(LAG)
+        && let Some(silence) = app.core.silence()
+    {
+        headers.insert(LAG, HeaderValue::from(silence.as_millis() as u64));
     }
 }
 

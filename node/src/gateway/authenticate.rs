@@ -19,7 +19,9 @@ use crate::auth::verify::{self, Doubt};
 /// Finds out who calls, and counts the request against the client's limit; what the answer tells of that.
 ///
 /// # Errors
-/// `unauthenticated` for bad credentials, `index_not_reached` when this node is behind `Shopnode-Min-Index` for too long, `rate_limited` when there were too many.
+/// `unauthenticated` for bad credentials, `rate_limited` when there were too many, `index_not_reached` when this node is
+/// behind `Shopnode-Min-Index` for too long; `no_quorum`, `not_ready` or `overloaded` when it does not know the caller and
+/// cannot hear whether others do.
 pub async fn authenticate(app: &App, request: &mut Request) -> Result<Option<Standing>, Problem> {
     // The token endpoint has credentials of its own in this field, and its own way to refuse them (RFC 6749, 5.2).
     if request.uri().path().starts_with("/oauth/") {

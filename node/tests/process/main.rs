@@ -83,6 +83,24 @@ fn it_serves_and_ends_cleanly() {
 }
 
 #[test]
+fn balancers_hear_of_the_end_before_it_comes() {
+    let home = tempfile::tempdir().unwrap();
+    init(home.path());
+    let mut run = command(&["run", "--data", home.path().to_str().unwrap()]);
+    run.env("SHOPNODE_HTTP__STOP_DELAY_MS", "4000");
+    let node = Running::spawn(run);
+    node.until_ready();
+    node.signal(libc::SIGTERM);
+    let refusal = until("the node to say no", || {
+        let (status, answer) = get(node.http, "/readyz");
+        (status == 503).then_some(answer)
+    });
+    assert!(refusal.contains("shutting down"), "{refusal}");
+    assert_eq!(get(node.http, "/store/v1/products").0, 200, "it still answers");
+    assert_eq!(node.end(0).code, Some(0));
+}
+
+#[test]
 fn a_signal_that_comes_twice_is_one() {
     let home = tempfile::tempdir().unwrap();
     init(home.path());
