@@ -135,13 +135,39 @@ impl Cluster {
     /// When it is refused or does not become ready.
     pub async fn join(&mut self) -> Result<usize> {
         let token = self.token().await?;
-        let mut member = self.new_member()?;
-        let to = format!("{}:7080", self.any()?.machine.address);
-        let joined = member.shopnode(&["join", &to, "--token", &token])?.output()?;
-        ensure!(joined.status.success(), "join: {}", String::from_utf8_lossy(&joined.stderr));
-        member.process = Some(self.run(&member)?);
+        let member = self.new_member()?;
         self.members.push(member);
         let place = self.members.len() - 1;
+        let joined = self.join_at(place, &token)?;
+        ensure!(joined.code == 0, "join: {}", joined.stderr);
+        self.serve(place).await?;
+        Ok(place)
+    }
+
+    /// Takes away all that the machine at a place has, as a new disk does. Its node must have ended.
+    ///
+    /// # Errors
+    /// When the directory cannot be removed.
+    pub fn wipe(&mut self, place: usize) -> Result<()> {
+        ensure!(self.members[place].process.is_none(), "its node runs");
+        std::fs::remove_dir_all(&self.members[place].data).context("the data directory")
+    }
+
+    /// Runs `shopnode join` on the machine at a place: how that ended.
+    ///
+    /// # Errors
+    /// When the program does not start.
+    pub fn join_at(&self, place: usize, token: &str) -> Result<Ran> {
+        let to = format!("{}:7080", self.any()?.machine.address);
+        Ran::of(self.members[place].shopnode(&["join", &to, "--token", token])?.output()?)
+    }
+
+    /// Serves what the machine at a place has joined as, until it is ready.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn serve(&mut self, place: usize) -> Result<()> {
+        self.members[place].process = Some(self.run(&self.members[place])?);
         self.ready(place).await?;
         let address = format!("http://{}:8080", self.members[place].machine.address);
         let cluster = self.admin(place).get("/admin/v1/cluster").await?.expect(200)?;
@@ -150,7 +176,7 @@ impl Cluster {
         let id = node.and_then(|node| node["id"].as_u64());
         self.members[place].id =
             id.with_context(|| format!("the node at {address} is not in {cluster:#}"))?;
-        Ok(place)
+        Ok(())
     }
 
     /// Founds another cluster in the same network with what `restore` makes of a backup on a new machine, and serves it. Its admin is the

@@ -63,11 +63,32 @@ fn it_grows_and_shrinks_while_it_sells() -> Result<()> {
         remove(&cluster, 0, lost).await?;
         cluster.voters(3).await?;
         buyers.more(50).await?;
+        replaced_where_it_was(&mut cluster, place).await?;
+        buyers.more(50).await?;
         let memory = buyers.stop().await?;
         println!("orders: {}, tried again for: {:?}", memory.acknowledged.len(), memory.hiccups);
         nothing_lost(&cluster.admin(place), &memory, &SKUS, i64::from(STOCKED)).await?;
         cluster.converged().await
     })
+}
+
+/// A machine gets a new disk and keeps its address: it is told what to do, and the token that it was refused with is good
+/// when that is done. Through a node that did not remove the old one, too.
+async fn replaced_where_it_was(cluster: &mut Cluster, place: usize) -> Result<()> {
+    let lost = cluster.members[place].id;
+    cluster.kill(place)?;
+    cluster.wipe(place)?;
+    let token = cluster.token().await?;
+    let refused = cluster.join_at(place, &token)?;
+    let told = &refused.stderr;
+    ensure!(refused.code != 0 && told.contains("address_taken"), "{refused:#?}");
+    ensure!(told.contains(&format!("shopctl member remove {lost}")), "{refused:#?}");
+    cluster.shopctl(1, &["member", "remove", &lost.to_string()])?.done()?;
+    let joined = cluster.join_at(place, &token)?;
+    ensure!(joined.code == 0, "{joined:#?}");
+    cluster.serve(place).await?;
+    ensure!(cluster.members[place].id > lost, "an id was used again: {}", cluster.members[place].id);
+    cluster.voters(3).await
 }
 
 /// Five vote at most. Who comes then has all that they have, shows it as fresh as is asked, and goes again.

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use shopnode_tests::{Api, Dev, api, orders};
+use shopnode_tests::{Api, Dev, api, orders, wait};
 
 const ROUNDS: usize = 4;
 const BUYERS: usize = 6;
@@ -20,7 +20,7 @@ struct Memory {
     unanswered: Vec<(String, Value)>,
 }
 
-async fn buy(api: Api, number: usize, stop: Arc<AtomicBool>) -> Memory {
+async fn buy(api: Api, number: usize, stop: Arc<AtomicBool>, acknowledged: Arc<AtomicUsize>) -> Memory {
     let mut memory = Memory::default();
     let mut turn = number;
     while !stop.load(Ordering::Relaxed) {
@@ -31,6 +31,7 @@ async fn buy(api: Api, number: usize, stop: Arc<AtomicBool>) -> Memory {
             Ok(answer) if answer.status == 201 => {
                 let id = answer.json()["id"].as_str().unwrap_or_default().to_owned();
                 memory.acknowledged.push((key, id));
+                acknowledged.fetch_add(1, Ordering::Relaxed);
             }
             _ => {
                 memory.unanswered.push((key, body));
@@ -50,11 +51,18 @@ async fn what_was_acknowledged_survives_kill_9() -> Result<()> {
     }
     let mut keys_to_ids: BTreeMap<String, String> = BTreeMap::new();
     for round in 0..ROUNDS {
-        let stop = Arc::new(AtomicBool::new(false));
-        let buyers: Vec<_> =
-            (0..BUYERS).map(|number| tokio::spawn(buy(admin.clone(), number, stop.clone()))).collect();
-        // A different moment each round; what matters is that work is under way.
-        tokio::time::sleep(Duration::from_millis(400 + 270 * round as u64)).await;
+        let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let buyer = |number| buy(admin.clone(), number, stop.clone(), acknowledged.clone());
+        let buyers: Vec<_> = (0..BUYERS).map(|number| tokio::spawn(buyer(number))).collect();
+        // Once work is under way any moment will do, and another each time: which one is told, lest a failure lack it.
+        wait::until("a first order", Duration::from_secs(30), || async {
+            (acknowledged.load(Ordering::Relaxed) > 0).then_some(())
+        })
+        .await?;
+        let moment =
+            Duration::from_micros(u64::from(SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_micros()));
+        println!("round {round}: killed {moment:?} after the first order");
+        tokio::time::sleep(moment).await;
         dev.kill_node().await?;
         stop.store(true, Ordering::Relaxed);
         let mut memories = Vec::new();

@@ -54,6 +54,13 @@ async fn an_order_is_placed_paid_and_mailed() -> Result<()> {
         timeline["data"].as_array().into_iter().flatten().all(|step| step["index"].is_u64()),
         "{timeline:#}"
     );
+    wait::until("the mail in the timeline", Duration::from_secs(20), || async {
+        let timeline = admin.get(&format!("/admin/v1/orders/{id}/timeline")).await.ok()?.json();
+        let mut mails = timeline["data"].as_array()?.iter().flat_map(|step| step["notifications"].as_array());
+        let mail = mails.find_map(|mails| mails.first().cloned())?;
+        (mail["kind"] == "order_confirmed" && mail["status"] == "sent").then_some(())
+    })
+    .await?;
     Ok(())
 }
 
@@ -162,8 +169,15 @@ async fn a_newcomer_pastes_what_is_printed() -> Result<()> {
 
     // Each row of the timeline begins with the index of its entry in the log, in the order in which things happened.
     let dev_json = between(&told, "export SHOPNODE_DEV_JSON=", "\n")?;
-    let timeline = shopctl(&[("SHOPNODE_DEV_JSON", Path::new(dev_json))], &["order", "timeline", id], "")?;
-    let timeline = timeline.done()?;
+    let timeline = wait::until("the mail in the timeline", Duration::from_secs(20), || async {
+        let told = shopctl(&[("SHOPNODE_DEV_JSON", Path::new(dev_json))], &["order", "timeline", id], "");
+        let timeline = told.ok()?.done().ok()?;
+        timeline
+            .lines()
+            .any(|row| row.contains("mail order_confirmed") && row.contains("sent"))
+            .then_some(timeline)
+    });
+    let timeline = timeline.await?;
     let mut rows = timeline.lines();
     assert!(rows.next().is_some_and(|head| head.trim_start().starts_with("INDEX")), "{timeline}");
     let indexes: Option<Vec<u64>> = rows.map(|row| row.split_whitespace().next()?.parse().ok()).collect();

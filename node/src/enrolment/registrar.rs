@@ -3,12 +3,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use net::{BoxFuture, CertificateRequest, ClusterId, Registrar};
 use sha2::{Digest, Sha256};
-use shop::cluster::{self, RedeemJoinToken};
+use shop::cluster::{self, NodeRecord, RedeemJoinToken};
+use shop::codes::Code;
 use shop::{Actor, Levels, Outcome, Rejection};
 use storage::{Scope, Store};
 
@@ -17,6 +19,10 @@ use super::message::{Answer, BAD_REQUEST, Enrolled, Request, encode};
 use crate::clock::SystemClock;
 use crate::proposer::Proposer;
 use crate::secrets::SealKey;
+
+/// How long after a removal was acknowledged it may still be on its way to the node that is asked.
+const REMOVAL_ARRIVES_WITHIN: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Makes nodes of machines that have a token.
 pub struct Enroller {
@@ -82,6 +88,14 @@ impl Enroller {
             info: request.info.clone(),
             key_sha256: key.key_sha256(),
         };
+        if let Some((id, node)) = self.holder(&redeem).await? {
+            let detail = format!(
+                "node {id} ({}) is at {}; if this machine takes its place, remove that node first (shopctl member remove \
+                 {id}) and repeat this command: the token is still good",
+                node.name, node.cluster
+            );
+            return Ok(refused(Code::AddressTaken.as_str(), detail));
+        }
         let reply = match self.proposer.run(Actor::System, redeem.into()).await {
             Ok(reply) => reply,
             Err(error) => return Ok(Answer::Unavailable { detail: error.to_string() }),
@@ -90,6 +104,30 @@ impl Enroller {
             Ok(Outcome::Cluster(cluster::Outcome::Node { id })) => self.enrol(id, &key).map(Answer::Enrolled),
             Ok(other) => anyhow::bail!("an unexpected outcome: {other:?}"),
             Err(Rejection { code, detail, .. }) => Ok(refused(code.as_str(), detail)),
+        }
+    }
+
+    /// The other node that is at the address of whoever wants to join, if that one has a token: Raft could not reach both.
+    /// A removal that is on its way to this node may still make room.
+    async fn holder(&self, redeem: &RedeemJoinToken) -> Result<Option<(u64, NodeRecord)>> {
+        let deadline = Instant::now() + REMOVAL_ARRIVES_WITHIN;
+        loop {
+            let found = {
+                let view = self.store.view().in_scope(Scope(1));
+                let token = cluster::join_token(&view, redeem.token)?;
+                if token.is_none_or(|token| token.secret_sha256 != redeem.secret_sha256) {
+                    return Ok(None);
+                }
+                cluster::nodes(&view)?.into_iter().find(|(_, node)| {
+                    node.is_member()
+                        && node.cluster == redeem.info.cluster
+                        && node.key_sha256 != redeem.key_sha256
+                })
+            };
+            if found.is_none() || Instant::now() >= deadline {
+                return Ok(found);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 

@@ -1,8 +1,9 @@
-//! An order's history, one line an event.
+//! An order's history: one line an event, and below it one for each mail and text message that follows from it.
 
 use shop::order::http::TimelineStepView;
+use shop::time::Timestamp;
 
-use crate::table::{Cell, Table};
+use crate::table::{Cell, Table, word_of};
 
 pub fn steps(steps: &[TimelineStepView]) -> Table {
     let mut table = Table::new(&["INDEX", "TIME", "SEQ", "EVENT", "ACTOR", "DETAIL"]);
@@ -17,9 +18,51 @@ pub fn steps(steps: &[TimelineStepView]) -> Table {
                 Cell::text(&step.actor),
                 Cell::text(detail(&event.data)),
             ]);
+            for mail in step.notifications.iter().filter(|mail| mail.cause_seq == event.seq) {
+                let became = became(&mail.status, mail.tries, mail.reason.as_deref());
+                table.row(follows(
+                    step.index,
+                    mail.at,
+                    mail.cause_seq,
+                    &format!("mail {}", mail.kind),
+                    became,
+                ));
+            }
+            for text in step.sms.iter().filter(|text| text.cause_seq == event.seq) {
+                let became = became(&text.status, text.tries, text.reason.as_deref());
+                table.row(follows(
+                    step.index,
+                    text.at,
+                    text.cause_seq,
+                    &format!("sms {}", text.kind),
+                    became,
+                ));
+            }
         }
     }
     table
+}
+
+/// A row of what follows from an event: with the event's index and number, and the time of what it says.
+fn follows(index: u64, at: Timestamp, seq: u64, what: &str, became: String) -> Vec<Cell> {
+    vec![
+        Cell::number(index),
+        Cell::time(at),
+        Cell::number(seq),
+        Cell::text(what),
+        Cell::text("worker"),
+        Cell::text(became),
+    ]
+}
+
+/// `sent`, `pending tries=2`, `failed tries=12 reason=…`.
+fn became(status: &impl serde::Serialize, tries: u32, reason: Option<&str>) -> String {
+    let mut words = vec![word_of(status)];
+    if tries > 1 {
+        words.push(format!("tries={tries}"));
+    }
+    words.extend(reason.map(|reason| format!("reason={reason}")));
+    words.join(" ")
 }
 
 /// The members of an event's data that are not already said by the order itself: `amount=9.99 EUR status=paid`. Of a

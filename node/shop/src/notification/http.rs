@@ -32,7 +32,7 @@ impl NotificationsQuery {
 }
 
 /// A notification as the admin sees it.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NotificationView {
     /// The sequence number of the event that it follows from: its id.
     pub cause_seq: u64,

@@ -8,8 +8,10 @@ use crate::broker::queries::Recorded;
 use crate::event::{Batch, Event};
 use crate::ids::{ClientId, CustomerId, OrderId, RequestId};
 use crate::inventory;
+use crate::notification::{Notification, Notifications};
 use crate::order::{Order, Orders, OrdersByCustomer, OrdersByStatus, Status};
 use crate::page::Found;
+use crate::sms::{Message, Messages};
 use crate::time::Timestamp;
 
 /// Which orders, and in which order.
@@ -105,6 +107,10 @@ pub struct Step {
     pub request: RequestId,
     /// Its events that are about the order.
     pub events: Vec<Recorded>,
+    /// The mails that follow from them, under the events' sequence numbers, as they are now.
+    pub mails: Vec<(u64, Notification)>,
+    /// The text messages that follow from them.
+    pub texts: Vec<(u64, Message)>,
 }
 
 /// The order's history, oldest first. Steps that the feed has trimmed are missing.
@@ -113,9 +119,13 @@ pub fn timeline(read: &impl Read, id: OrderId, order: &Order) -> Result<Vec<Step
     for first in &order.history {
         if let Some(batch) = read.get::<Events>(first)? {
             let Batch { index, at, request, actor, .. } = batch;
-            let events = (*first..).zip(&batch.events).filter(|(_, event)| is_about(event, id));
-            let events = events.map(|(seq, event)| Recorded::of(&batch, seq, event.clone())).collect();
-            steps.push(Step { index, at, actor, request, events });
+            let mut step = Step { index, at, actor, request, events: vec![], mails: vec![], texts: vec![] };
+            for (seq, event) in (*first..).zip(&batch.events).filter(|(_, event)| is_about(event, id)) {
+                step.events.push(Recorded::of(&batch, seq, event.clone()));
+                step.mails.extend(read.get::<Notifications>(&seq)?.map(|mail| (seq, mail)));
+                step.texts.extend(read.get::<Messages>(&seq)?.map(|text| (seq, text)));
+            }
+            steps.push(step);
         }
     }
     Ok(steps)

@@ -31,7 +31,7 @@ impl SmsQuery {
 }
 
 /// A text message as the admin sees it.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SmsView {
     /// The sequence number of the event that it follows from: its id.
     pub cause_seq: u64,
