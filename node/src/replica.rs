@@ -142,9 +142,9 @@ impl Replica {
             rejoin::done(directory.root())?;
         }
         let program = Program::current(clock.now_ms());
-        let peers = Peers::new(host.clone(), transport, program, clock);
-        let proposer = Proposer::new(host.clone(), peers.clone(), clock, metrics.clone());
         let (fence, caught_up_at) = (Fence::default(), Arc::default());
+        let peers = Peers::new(host.clone(), transport, program, clock, fence.clone());
+        let proposer = Proposer::new(host.clone(), peers.clone(), clock, metrics.clone());
         Ok(Replica {
             host,
             store,

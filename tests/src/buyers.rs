@@ -63,6 +63,7 @@ impl Memory {
 
 /// Running clients.
 pub struct Buyers {
+    nodes: Arc<Mutex<Vec<Api>>>,
     stop: Arc<AtomicBool>,
     memory: Arc<Mutex<Memory>>,
     tasks: Vec<JoinHandle<()>>,
@@ -72,6 +73,7 @@ impl Buyers {
     /// Sends `count` clients to shop at `nodes`.
     pub fn start(nodes: Vec<Api>, count: usize, shopping: Shopping) -> Buyers {
         let (stop, memory) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Memory::default())));
+        let nodes = Arc::new(Mutex::new(nodes));
         let client = |number: usize| {
             let (nodes, shopping) = (nodes.clone(), shopping.clone());
             let (stop, memory) = (stop.clone(), memory.clone());
@@ -85,7 +87,12 @@ impl Buyers {
             })
         };
         let tasks = (0..count).map(client).collect();
-        Buyers { stop, memory, tasks }
+        Buyers { nodes, stop, memory, tasks }
+    }
+
+    /// From now on they shop at this node, too.
+    pub fn also_at(&self, node: Api) {
+        lock(&self.nodes).push(node);
     }
 
     /// How many orders were acknowledged so far.
@@ -123,12 +130,15 @@ impl Buyers {
     }
 }
 
-async fn buy(nodes: &[Api], turn: usize, shopping: &Shopping, memory: &Mutex<Memory>) {
+async fn buy(nodes: &Mutex<Vec<Api>>, turn: usize, shopping: &Shopping, memory: &Mutex<Memory>) {
     let sku = &shopping.skus[turn % shopping.skus.len()];
     let (body, key) = (orders::order(sku, 1, shopping.provider, shopping.method), api::fresh_key());
     let mut last = String::new();
     for attempt in 0..shopping.attempts {
-        let node = &nodes[(turn + attempt) % nodes.len()];
+        let node = {
+            let nodes = lock(nodes);
+            nodes[(turn + attempt) % nodes.len()].clone()
+        };
         match node.post_with_key("/store/v1/orders", &body, &key).await {
             Ok(answer) if answer.status == 201 => {
                 let id = answer.json()["id"].as_str().unwrap_or_default().to_owned();
@@ -146,8 +156,8 @@ async fn buy(nodes: &[Api], turn: usize, shopping: &Shopping, memory: &Mutex<Mem
     lock(memory).failed.push(format!("{key}: {last}"));
 }
 
-fn lock(memory: &Mutex<Memory>) -> std::sync::MutexGuard<'_, Memory> {
-    memory.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// Every acknowledged order is there, no order exists twice or unasked for, and the stock agrees with the orders: each

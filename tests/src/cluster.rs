@@ -504,11 +504,22 @@ impl Cluster {
         self.members.iter().try_for_each(|member| member.machine.heal())
     }
 
-    /// Waits until all running nodes have applied the same entries and tell the same digest of the shop's tables.
+    /// Waits until all running nodes tell the same digest of the shop's tables at the same index, and that index is of
+    /// now: what any of them knows to be committed when this is called has been applied by all.
     ///
     /// # Errors
     /// When they do not within a minute.
     pub async fn converged(&self) -> Result<()> {
+        let committed = wait::until("all nodes to tell how far the log is", READY_WITHIN, || async {
+            let mut committed = 0;
+            for place in self.running() {
+                let view = self.admin(place).get("/admin/v1/cluster").await.ok()?.json();
+                committed = committed.max(view["commit_index"].as_u64()?);
+            }
+            Some(committed)
+        })
+        .await
+        .map_err(|error| self.explain(&error))?;
         wait::until("equal digests", READY_WITHIN, || async {
             let mut told = Vec::new();
             for place in self.running() {
@@ -517,7 +528,7 @@ impl Cluster {
                 let node = view["nodes"].as_array()?.iter().find(|node| node["id"] == id)?.clone();
                 told.push((node["digest"]["index"].as_u64()?, node["digest"]["value"].as_str()?.to_owned()));
             }
-            told.iter().all(|digest| *digest == told[0]).then_some(())
+            told.iter().all(|digest| *digest == told[0] && digest.0 >= committed).then_some(())
         })
         .await
         .map_err(|error| self.explain(&error))

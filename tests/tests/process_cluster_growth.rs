@@ -41,13 +41,21 @@ fn it_grows_and_shrinks_while_it_sells() -> Result<()> {
         let buyers = Buyers::start(vec![cluster.admin(0)], 8, Shopping::patient(&SKUS));
         for size in [3, 5] {
             while cluster.members.len() < size {
-                cluster.join().await?;
+                let place = cluster.join().await?;
+                buyers.also_at(cluster.admin(place));
                 buyers.more(20).await?;
             }
             cluster.voters(size).await?;
         }
         two_more_only_read(&mut cluster, &buyers).await?;
-        // The first node stays: the clients know only that one.
+        // The first to go leads, until it is told to.
+        wait::until("the lead to be handed over", Duration::from_secs(30), || async {
+            let to = cluster.members[4].id.to_string();
+            cluster.shopctl(0, &["leader", "transfer", "--to", &to]).ok()?.done().ok()
+        })
+        .await
+        .map_err(|error| cluster.explain(&error))?;
+        ensure!(cluster.leader().await? == 4, "the lead went somewhere else");
         for place in [4, 3] {
             remove(&cluster, 0, cluster.members[place].id).await?;
             cluster.kill(place)?;
@@ -95,6 +103,7 @@ async fn replaced_where_it_was(cluster: &mut Cluster, place: usize) -> Result<()
 async fn two_more_only_read(cluster: &mut Cluster, buyers: &Buyers) -> Result<()> {
     // With seven it is not that an odd number shall vote that keeps the last one from it.
     let places = [cluster.join().await?, cluster.join().await?];
+    places.iter().for_each(|place| buyers.also_at(cluster.admin(*place)));
     let place = places[1];
     let (writer, learner) = (cluster.admin(0), cluster.admin(place));
     orders::sell(&writer, "OWN-1", 0).await?;

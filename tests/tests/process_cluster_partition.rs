@@ -76,9 +76,29 @@ async fn refuses_both(alone: Api) -> Result<Refused> {
     Ok(Refused { key, code, waited: waited.max(read_waited) })
 }
 
+/// What operators order of the group needs a majority as well. Whoever is only mute hears a leader, and waits for its answer.
+/// Where the others still hear what this node says, a demotion could reach them, and cost them their majority.
+async fn refuses_operators(cut: Cut, alone: Api, other: u64) -> Result<()> {
+    let transfer = alone.request(Method::POST, "/admin/v1/cluster/leader/transfer");
+    let demote = alone.request(Method::POST, &format!("/admin/v1/cluster/nodes/{other}/demote"));
+    let demote = (cut == Cut::BothWays).then_some(("a demotion", demote));
+    for (what, request) in demote.into_iter().chain([("a transfer of the lead", transfer)]) {
+        let asked = Instant::now();
+        let answer = api::answer(request.json(&serde_json::json!({}))).await?;
+        let (waited, code) = (asked.elapsed(), answer.code());
+        println!("{what}: {} {code} after {waited:.0?}", answer.status);
+        let known = ["no_quorum", "outcome_unknown", "quorum_would_be_lost", "leader_not_transferred"];
+        ensure!(known.contains(&code.as_str()), "{what} on a node that is cut off: {answer:?}");
+        let in_time = waited <= ANSWERED_WITHIN || !wait::bounds_are_wanted();
+        ensure!(in_time, "{what} was refused after {waited:.0?}: {answer:?}");
+    }
+    Ok(())
+}
+
 /// Asks again and again from the moment of the cut. Reads of what the node has are answered all the while.
-async fn watch(cut: Cut, alone: &Api) -> Result<Vec<Refused>> {
+async fn watch(cut: Cut, alone: &Api, other: u64) -> Result<Vec<Refused>> {
     let (began, mut asked, mut lags) = (Instant::now(), Vec::new(), Vec::new());
+    let operator = (cut != Cut::Silenced).then(|| tokio::spawn(refuses_operators(cut, alone.clone(), other)));
     while began.elapsed() < WATCHED_FOR {
         asked.push(tokio::spawn(refuses_both(alone.clone())));
         tokio::time::sleep(ASKED_EVERY).await;
@@ -87,6 +107,9 @@ async fn watch(cut: Cut, alone: &Api) -> Result<Vec<Refused>> {
     let mut told = Vec::new();
     for task in asked {
         told.push(task.await.context("a client")??);
+    }
+    if let Some(operator) = operator {
+        operator.await.context("an operator")??;
     }
     // One that still hears the new leader is not behind, only mute.
     if cut != Cut::Silenced {
@@ -154,7 +177,8 @@ fn cut_off(cut: Cut) -> Result<()> {
             Shopping::patient(&SKUS),
         );
         // The majority goes on without it.
-        let (told, goes_on) = tokio::join!(watch(cut, &alone), majority.more(50));
+        let (told, goes_on) =
+            tokio::join!(watch(cut, &alone, cluster.members[others[0]].id), majority.more(50));
         let told = told.with_context(|| format!("{cut:?}\n{}", cluster.logs()))?;
         goes_on.map_err(|error| cluster.explain(&error))?;
         let mut counts = BTreeMap::<&str, usize>::new();

@@ -38,7 +38,8 @@ impl Client {
             let action = match turn % 4 {
                 0 => self.set(node, register, None).await,
                 1 => self.set(node, register, Some(last[register])).await,
-                _ => read(node, register).await,
+                2 => read(node, register, "linearizable").await,
+                _ => read(node, register, "lease").await,
             };
             let Some((action, is_known)) = action else {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -82,10 +83,11 @@ impl Client {
     }
 }
 
-async fn read(node: &Api, register: usize) -> Option<(Action, bool)> {
+/// By lease is promised the same as long as clocks run evenly, as those of one machine do.
+async fn read(node: &Api, register: usize, consistency: &str) -> Option<(Action, bool)> {
     let request = node
         .request(Method::GET, &format!("/admin/v1/stock?sku={}", SKUS[register]))
-        .header("Consistency", "linearizable")
+        .header("Consistency", consistency)
         .timeout(Duration::from_secs(5));
     let answer = api::answer(request).await.ok().filter(|answer| answer.status == 200)?;
     Some((Action::Read { saw: answer.json()["data"][0]["on_hand"].as_i64()? }, true))

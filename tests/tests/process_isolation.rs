@@ -259,13 +259,15 @@ async fn a_stranger_reads_and_changes_nothing() -> Result<()> {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
     // An order is for one of one's own customers.
-    let foreign = &properties[0].customer;
-    let mut order = orders::order("TEA-1", 1, "manual", "");
-    order["customer_id"] = foreign.as_str().into();
-    let mut place: Value = serde_json::from_str(PLACE)?;
-    place["customer_id"] = foreign.as_str().into();
     let own_cart = format!("/store/v1/carts/{}/place", of_other_guest.cart);
-    for visitor in &strangers {
+    let pairs =
+        properties.iter().flat_map(|property| strangers.iter().map(move |visitor| (property, visitor)));
+    for (property, visitor) in pairs {
+        let foreign = &property.customer;
+        let mut order = orders::order("TEA-1", 1, "manual", "");
+        order["customer_id"] = foreign.as_str().into();
+        let mut place: Value = serde_json::from_str(PLACE)?;
+        place["customer_id"] = foreign.as_str().into();
         let mut answers = vec![visitor.send("POST", "/store/v1/orders", &order.to_string()).await?];
         if visitor.cart_token.is_some() {
             answers.push(visitor.send("POST", &own_cart, &place.to_string()).await?);

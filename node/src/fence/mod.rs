@@ -72,6 +72,11 @@ impl std::fmt::Display for Reason {
 pub struct Fence(Arc<OnceLock<Reason>>);
 
 impl Fence {
+    /// Out of service from now on; an earlier reason stays.
+    pub(crate) fn shut(&self, reason: Reason) -> &Reason {
+        self.0.get_or_init(|| reason)
+    }
+
     /// Why it is, if it is.
     pub fn reason(&self) -> Option<&Reason> {
         self.0.get()
@@ -162,7 +167,7 @@ impl Fence {
         metrics: &Metrics,
         successors: &[u64],
     ) -> Reason {
-        let reason = self.0.get_or_init(|| reason).clone();
+        let reason = self.shut(reason).clone();
         metrics.storage.fenced();
         let status = replica.host.status();
         let addresses =

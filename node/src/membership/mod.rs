@@ -24,11 +24,13 @@ pub use self::neighbours::Neighbours;
 pub(crate) use self::order::serve;
 pub use self::order::{Order, Refusal};
 use crate::autopilot::Autopilot;
-use crate::gateway::STORE;
+use crate::gateway::{STORE, SUBMIT_TIMEOUT};
 use crate::replica::Replica;
 
 /// The longest that an order is tried, also when the request would wait longer.
 const ORDER_LIMIT: Duration = Duration::from_secs(10);
+/// How long somebody is looked for who leads, several elections: a client without a quorum hears so within two seconds.
+const SEARCH_LIMIT: Duration = SUBMIT_TIMEOUT;
 /// How long to wait for another leader to be known.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// Between two looks at the own record while the log moves.
@@ -86,21 +88,35 @@ impl Membership {
     /// # Errors
     /// Why it was not; `outcome_unknown` when it may have been. Repeating an order does no harm.
     pub async fn order(&self, order: Order, deadline: Instant) -> Result<(), Refusal> {
-        let deadline = deadline.min(Instant::now() + ORDER_LIMIT);
+        let began = Instant::now();
+        let deadline = deadline.min(began + ORDER_LIMIT);
+        let search_until = deadline.min(began + SEARCH_LIMIT);
         let mut hint = None;
         loop {
             let status = self.replica.host.status();
-            let leader = hint.take().or(status.leader);
-            let result = match leader {
-                Some(leader) if leader == self.node || status.role == Role::Leader => {
-                    order.carry_out(&self.replica.host, deadline).await
+            // Whom nothing was heard of for so long does not lead any more, or cannot be asked.
+            let known = status.leader.filter(|_| self.replica.host.is_in_touch());
+            let leader = hint.take().or(known);
+            let taken = async {
+                match leader {
+                    Some(leader) if leader == self.node || status.role == Role::Leader => {
+                        order.carry_out(&self.replica.host, deadline).await
+                    }
+                    Some(leader) => order.send(&self.replica.peers, leader, deadline).await,
+                    None => Err(Refusal::not_leader(None)),
                 }
-                Some(leader) => order.send(&self.replica.peers, leader, deadline).await,
-                None => Err(Refusal::not_leader(None)),
+            };
+            let result = tokio::select! {
+                biased;
+                result = taken => result,
+                () = self.out_of_touch() => {
+                    let detail = "this node lost touch with the others before it was told that the order was carried out";
+                    Err(Refusal::new(Code::OutcomeUnknown, detail))
+                }
             };
             match result {
                 Err(refusal) if refusal.code == Code::NotLeader => {
-                    if Instant::now() + RETRY_AFTER >= deadline {
+                    if Instant::now() + RETRY_AFTER >= search_until {
                         let detail = "no leader has taken the order in time; nothing was changed";
                         return Err(Refusal::new(Code::NoQuorum, detail));
                     }
@@ -109,6 +125,13 @@ impl Membership {
                 }
                 result => return result,
             }
+        }
+    }
+
+    /// Returns once this node has not heard for two election timeouts that the cluster goes on.
+    async fn out_of_touch(&self) {
+        while self.replica.host.is_in_touch() {
+            sleep(RETRY_AFTER).await;
         }
     }
 

@@ -25,6 +25,7 @@ use raft::Host;
 use tokio::time::Instant;
 
 use crate::clock::SystemClock;
+use crate::fence::Fence;
 use courier::Couriers;
 use heard::Heard;
 pub use heard::Told;
@@ -58,6 +59,7 @@ pub struct Peers(Arc<Shared>);
 
 struct Shared {
     host: Host,
+    fence: Fence,
     clock: SystemClock,
     transport: Arc<dyn Transport>,
     program: Program,
@@ -75,9 +77,16 @@ struct Shared {
 
 impl Peers {
     /// Asks and answers over `transport` from now on.
-    pub fn new(host: Host, transport: Arc<dyn Transport>, program: Program, clock: SystemClock) -> Peers {
+    pub fn new(
+        host: Host,
+        transport: Arc<dyn Transport>,
+        program: Program,
+        clock: SystemClock,
+        fence: Fence,
+    ) -> Peers {
         let peers = Peers(Arc::new(Shared {
             host,
+            fence,
             clock,
             transport,
             program,

@@ -101,9 +101,15 @@ impl NodeService {
     }
 
     async fn submit_one(&self, from: NodeId, request: Bytes, came: Instant) -> Bytes {
-        let Some(host) = self.shared.upgrade().map(|shared| shared.host.clone()) else {
+        let Some((host, fence)) =
+            self.shared.upgrade().map(|shared| (shared.host.clone(), shared.fence.clone()))
+        else {
             return Answer::Refused(Refusal::Stopped).encode();
         };
+        // Its state is wrong, and so would be its answer. It hands the lead over; until then whoever asks tries again.
+        if fence.reason().is_some() {
+            return Answer::Refused(Refusal::NotLeader { leader: None }).encode();
+        }
         // One that panics must not take the others on its channel along.
         let submitted = AssertUnwindSafe(self.submit(&host, from, request, came)).catch_unwind().await;
         submitted.unwrap_or_else(|_| Answer::OutcomeUnknown("the leader failed at it".to_owned())).encode()

@@ -95,6 +95,10 @@ async fn compact(call: Call, PathId(node): PathId<u64>, _: MaybeJson<Empty>) -> 
 )]
 async fn remove(call: Call, PathId(node): PathId<u64>) -> Result<Response, Problem> {
     call.app.core.order(Order::MayRemove { node }, call.deadline).await?;
+    // While the others still talk to it: from its removal on they do not.
+    if call.app.core.cluster().await.leader == Some(node) {
+        call.app.core.order(Order::Transfer { to: None }, call.deadline).await?;
+    }
     let done =
         call.carry_out(SetNodeStanding { id: node, standing: Standing::Removed }, call.no_body()).await?;
     // It is removed, whatever becomes of this: the autopilot takes out of the group whoever is left in it.

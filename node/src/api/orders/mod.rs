@@ -39,7 +39,8 @@ pub(super) fn caller(call: &Call, id: OrderId, scope: Scope) -> Result<Caller, P
 
 /// What the node knows of a placing.
 pub(super) fn placing(call: &Call) -> Placing {
-    Placing { owner: call.principal.client(), providers: call.app.providers }
+    let is_guest = call.principal.is_guest();
+    Placing { owner: call.principal.client(), is_guest, providers: call.app.providers }
 }
 
 /// Answers a placing: 201, with a token for a guest.

@@ -4,7 +4,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::Value;
 use shop::Code;
-use shop::ids::CustomerId;
+use shop::ids::{ClientId, CustomerId};
 use shop::user::http::{CustomerInput, CustomerView, patch_customer};
 use shop::user::{EraseCustomer, Outcome, Scope, customer};
 use utoipa_axum::routes;
@@ -87,7 +87,8 @@ async fn patch(call: Call, PathId(id): PathId<CustomerId>, body: Json<Value>) ->
     responses((status = 204, description = "Erased"))
 )]
 async fn erase(call: Call, PathId(id): PathId<CustomerId>) -> Result<Response, Problem> {
-    erase_whole(&call, id).await
+    let client = call.principal.client();
+    erase_whole(&call, id, client).await
 }
 
 pub(super) fn missing() -> Problem {
@@ -102,9 +103,13 @@ async fn find(call: &Call, id: CustomerId) -> Result<Seen<CustomerView>, Problem
 /// The most commands that one request sends: 100 orders each.
 const ERASE_STEPS: usize = 64;
 
-/// Erases a customer and its orders, a bounded number at a time. Stopped half-way, it can be asked for again.
-pub(super) async fn erase_whole(call: &Call, id: CustomerId) -> Result<Response, Problem> {
-    let client = call.principal.client();
+/// Erases a customer, of this client if one is named, and its orders, a bounded number at a time. Stopped half-way, it can
+/// be asked for again.
+pub(super) async fn erase_whole(
+    call: &Call,
+    id: CustomerId,
+    client: Option<ClientId>,
+) -> Result<Response, Problem> {
     let command = |orders_after| EraseCustomer { id, client, orders_after };
     let first = call.carry_out(command(None), call.no_body()).await?;
     let mut outcome = first.outcome.clone();

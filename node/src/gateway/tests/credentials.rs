@@ -153,6 +153,27 @@ async fn bad_credentials_are_refused_everywhere() {
 }
 
 #[tokio::test]
+async fn a_client_with_every_scope_is_staff_and_erases_whom_another_has_made() {
+    let bench = Bench::new();
+    let [partner, staff] = ["customers:read customers:write", "*"]
+        .map(|scopes| format!("authorization: Bearer {}", bench.client(scopes).1));
+    let body = r#"{"email": "ada@example.com", "name": "Ada"}"#;
+    let made = bench.call("POST /store/v1/customers", &[&partner], body).await.expect(201);
+    let id = made["id"].as_str().unwrap();
+    let erase = format!("POST /admin/v1/customers/{id}/erase");
+    assert_eq!(bench.call(&erase, &[&partner], "").await.verdict(), (403, "forbidden".into()));
+    let own = format!("DELETE /store/v1/customers/{id}");
+    assert_eq!(
+        bench.call(&own, &[&staff], "").await.verdict(),
+        (404, "not_found".into()),
+        "it is not its own"
+    );
+    assert_eq!(bench.call(&erase, &[&staff], "").await.status, 204);
+    let left = bench.call(&format!("GET /admin/v1/customers/{id}"), &[&staff], "").await.expect(200);
+    assert!(!left.to_string().contains("ada@"), "{left:#}");
+}
+
+#[tokio::test]
 async fn one_client_s_customer_is_not_there_for_another() {
     let bench = Bench::new();
     let (one, other) =

@@ -66,6 +66,41 @@ async fn an_outvoted_follower_fences_itself_and_comes_back_with_a_copy() {
     cluster.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outvoted_leader_answers_nobody_and_hands_over() {
+    let mut cluster = Cluster::over_quic(3).await;
+    let metrics = Metrics::new().unwrap();
+    let astray = cluster.follower().await;
+    cluster.stop(astray).await;
+    until("the state stays open", || Store::open_dir(&cluster.directory(astray).state(), 8 << 20).is_ok())
+        .await;
+    corrupt(&cluster.directory(astray).state());
+    cluster.restart(astray).await;
+    let leader = cluster.leader().await;
+    let leads = || cluster.replica(astray).host.status().role == raft::Role::Leader;
+    let until_then = tokio::time::Instant::now() + super::cluster::LIMIT;
+    while !leads() {
+        assert!(tokio::time::Instant::now() < until_then, "it does not lead");
+        // Refused until the leader has heard that it is back.
+        let _ = cluster.replica(leader).host.transfer_leader(astray, until_then).await;
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+
+    // What it says from its own state is wrong, also to a peer that takes it for the leader.
+    let wrong = cluster.replica(astray);
+    let before = wrong.host.status().commit_index;
+    wrong.fence.shut(Reason::Damaged { tables: vec![broker::SettingsTable::PREFIX] });
+    let asked = cluster.replica(leader).proposer.run(Actor::System, category("tea")).await;
+    assert!(asked.is_err(), "{asked:?}");
+    assert_eq!(wrong.host.status().commit_index, before, "it took a command all the same");
+
+    fenced(&cluster, astray, &metrics).await;
+    assert_ne!(cluster.leader().await, astray, "it still leads");
+    let right = cluster.replica(cluster.leader().await);
+    right.proposer.run(Actor::System, category("tea")).await.unwrap();
+    cluster.close().await;
+}
+
 /// Looks until it is outvoted.
 async fn fenced(cluster: &Cluster, id: u64, metrics: &Metrics) -> Reason {
     let began = std::time::Instant::now();

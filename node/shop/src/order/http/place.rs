@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::catalog::Sku;
+use crate::codes::Code;
 use crate::http::{Checks, item};
 use crate::ids::{CartId, ClientId, CustomerId};
 use crate::money::{Currency, Money};
@@ -15,8 +16,10 @@ use crate::user::{Address, normalize_email};
 /// What the node knows of a placing, besides its body.
 #[derive(Debug, Clone, Copy)]
 pub struct Placing {
-    /// The client that asks; `None`: a guest.
+    /// The client that asks; `None`: a guest, or staff.
     pub owner: Option<ClientId>,
+    /// A guest can show no right to anybody's customer, not even to one that a guest has made.
+    pub is_guest: bool,
     pub providers: Providers,
 }
 
@@ -65,7 +68,7 @@ pub struct PlaceOrderInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Address>)]
     pub billing_address: Option<Private<Address>>,
-    /// One of the client's own customers.
+    /// One of the client's own customers. Guests have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer_id: Option<CustomerId>,
     /// Refused with `total_changed` if it costs something else.
@@ -106,7 +109,7 @@ pub struct PlaceCartInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Address>)]
     pub billing_address: Option<Private<Address>>,
-    /// One of the client's own customers.
+    /// One of the client's own customers. Guests have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer_id: Option<CustomerId>,
     /// Refused with `total_changed` if it costs something else.
@@ -164,6 +167,9 @@ impl Buyer {
             checks.money("/expected_total", total);
         }
         checks.finish()?;
+        if let Some(id) = self.customer_id.filter(|_| placing.is_guest) {
+            return Err(Rejection::at(Code::NotFound, "/customer_id", format!("there is no customer {id}")));
+        }
         let payment =
             self.payment.map(|payment| payment.choice("/payment", placing.providers)).transpose()?;
         Ok(PlaceOrder {
@@ -188,7 +194,8 @@ mod tests {
     use crate::payment::http::Providers;
 
     fn pointers(body: serde_json::Value) -> Vec<String> {
-        let placing = Placing { owner: None, providers: Providers { sandbox: true, stripe: false } };
+        let placing =
+            Placing { owner: None, is_guest: true, providers: Providers { sandbox: true, stripe: false } };
         let command = from_value::<PlaceOrderInput>(body).and_then(|input| input.command(placing));
         command.err().map_or_else(Vec::new, |rejection| {
             rejection.errors.into_iter().map(|error| error.pointer).collect()
