@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use shopnode_tests::buyers::nothing_lost;
 use shopnode_tests::network::with_network;
@@ -120,13 +120,14 @@ async fn upgrade_all(cluster: &mut Cluster) -> Result<()> {
     while upgraded.len() < cluster.members.len() {
         let place = wait::until("the next node to be drained", WITHIN, || async {
             let is_asked_for = |id: u64| dir.path().join(format!("drained-{id}")).exists();
-            cluster
-                .members
-                .iter()
-                .position(|member| is_asked_for(member.id) && !upgraded.contains(&member.id))
+            let next = |id: u64| is_asked_for(id) && !upgraded.contains(&id);
+            let place = cluster.members.iter().position(|member| next(member.id));
+            // It has ended: what it said tells why.
+            place.map(Some).or(told.is_finished().then_some(None))
         })
         .await
         .map_err(|error| cluster.explain(&error))?;
+        let Some(place) = place else { bail!("after {upgraded:?} it ended: {:#?}", told.await??) };
         let id = cluster.members[place].id;
         let others_serve = cluster.view().await?["nodes"]
             .as_array()

@@ -126,7 +126,8 @@ fn nothing_is_installed_twice_or_while_another_node_is_away() {
     let (ran, left) = upgrade(&shop, "true");
     assert_eq!((ran.code, left.as_str()), (1, ""), "{ran:?}");
     assert!(ran.stderr.contains("node 1 is down"), "{ran:?}");
-    assert_eq!(asked(&shop), [UPGRADE], "{ran:?}");
+    // It looks again for a moment, and changes nothing.
+    assert!(asked(&shop).iter().all(|request| request == UPGRADE), "{:?}", asked(&shop));
 }
 
 #[test]

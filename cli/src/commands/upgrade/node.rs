@@ -11,6 +11,8 @@ use crate::output;
 use super::view::{Node as NodeView, Upgrade};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long another node may take to be told of as in service.
+const BACK_WITHIN: Duration = Duration::from_secs(3);
 
 #[derive(Debug, clap::Args)]
 pub struct Node {
@@ -79,9 +81,8 @@ impl Node {
     async fn bring(&self, context: &Context, to: Option<&str>) -> Result<(), Failure> {
         let id = self.node;
         let say = |sentence: String| context.output.say(&sentence);
-        let view = look(context).await?;
+        let view = others_serve(context, id).await?;
         let before = view.node(id).cloned().ok_or_else(|| missing(id))?;
-        others_serve(&view, id)?;
 
         order(context, id, "drain").await?;
         say(format!("node {id} drains; if this ends here: `shopctl node undrain {id}`, or repeat it"));
@@ -141,18 +142,30 @@ impl Node {
     }
 }
 
-/// One node at a time: with another one down, stopping this one could cost the majority.
-fn others_serve(view: &Upgrade, id: u64) -> Result<(), Failure> {
-    let away: Vec<String> = view
-        .nodes
-        .iter()
-        .filter(|node| node.id != id && !node.is_in_service())
-        .map(|node| format!("node {} is {}", node.id, node.state))
-        .collect();
-    if away.is_empty() {
-        return Ok(());
+/// One node at a time: with another one down, stopping this one could cost the majority. One that was brought back just now is told of
+/// a moment later.
+async fn others_serve(context: &Context, id: u64) -> Result<Upgrade, Failure> {
+    let end = Instant::now() + BACK_WITHIN;
+    loop {
+        let view = look(context).await?;
+        let is_away = |node: &&NodeView| node.id != id && !node.is_in_service();
+        let away: Vec<String> = view
+            .nodes
+            .iter()
+            .filter(is_away)
+            .map(|node| format!("node {} is {}", node.id, node.state))
+            .collect();
+        if away.is_empty() || view.node(id).is_none() {
+            return Ok(view);
+        }
+        if Instant::now() >= end {
+            let away = away.join(", ");
+            return Err(Failure::Failed(format!(
+                "{away}: bring it back into service first, then repeat this"
+            )));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
-    Err(Failure::Failed(format!("{}: bring it back into service first, then repeat this", away.join(", "))))
 }
 
 fn install(command: &str, node: &NodeView) -> Result<(), Failure> {
