@@ -191,6 +191,44 @@ fn a_leader_whose_disk_stalls_steps_aside() {
     });
 }
 
+/// Nobody's command waits for it, since the two others commit: it would, were one of them away.
+#[test]
+fn a_leader_whose_disk_is_much_slower_than_another_one_steps_aside() {
+    simulate(28, async {
+        let mut random = Random::new(28);
+        let cluster = Cluster::start(&mut random).await;
+        let (leader, _) = roles(&cluster).await;
+        let host = cluster.host(leader).unwrap();
+        // All alike: there is nobody who could do better.
+        for id in NODES {
+            cluster.set_sync_time(id, Duration::from_millis(250));
+        }
+        let term = host.status().term;
+        let busy = async |limit| {
+            let until = tokio::time::Instant::now() + limit;
+            while tokio::time::Instant::now() < until && cluster.current_leader() == Some(leader) {
+                let _ = host.submit(Bytes::from_static(b"order"), within(Duration::from_secs(2))).await;
+                // The disk of the simulation syncs each append by itself: more of them would only queue.
+                tokio::time::sleep(Duration::from_millis(260)).await;
+            }
+        };
+        busy(Duration::from_secs(20)).await;
+        assert_eq!(cluster.current_leader(), Some(leader), "it left for one that is as slow");
+        // A disk of the simulation that becomes faster must have nothing under way.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        for id in NODES.into_iter().filter(|id| *id != leader) {
+            cluster.set_sync_time(id, Duration::from_millis(1));
+        }
+        busy(Duration::from_secs(15)).await;
+        let next = cluster.leader(seconds(5)).await;
+        assert_ne!(next, leader, "it still leads, with the slowest disk");
+        assert_eq!(cluster.host(next).unwrap().status().term, term + 1, "one election, by hand-over");
+        write(&cluster.host(next).unwrap(), 5).await;
+        cluster.set_sync_time(leader, Duration::from_millis(1));
+        cluster.shutdown().await;
+    });
+}
+
 /// The followers hear the leader, so they would never campaign; it hears nobody, so it commits nothing.
 #[test]
 fn a_leader_that_hears_nobody_falls_silent() {
