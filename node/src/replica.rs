@@ -204,13 +204,8 @@ impl Replica {
     pub fn lag(&self, limits: &Http) -> Option<String> {
         let status = self.host.status();
         // Before a leader was heard at all, `unready` says that.
-        let silence_ms = self.host.silence()?.as_millis() as u64;
-        let behind = status.commit_index.saturating_sub(status.applied_index);
-        if silence_ms > limits.ready_max_silence_ms {
-            return Some(format!("this node has not heard from the cluster for {silence_ms} ms"));
-        }
-        (behind > limits.ready_max_lag_entries)
-            .then(|| format!("this node is {behind} entries of the log behind"))
+        let silence = self.host.silence()?;
+        too_old(silence, status.commit_index.saturating_sub(status.applied_index), limits)
     }
 
     /// Waits until this replica can serve.
@@ -277,6 +272,16 @@ fn role_label(role: Role) -> &'static str {
         Role::Learner => "learner",
         Role::Stopped => "stopped",
     }
+}
+
+/// Why what a node shows is too old, that heard of the cluster so long ago and has to apply so many entries.
+fn too_old(silence: Duration, behind: u64, limits: &Http) -> Option<String> {
+    let silence_ms = silence.as_millis() as u64;
+    if silence_ms > limits.ready_max_silence_ms {
+        return Some(format!("this node has not heard from the cluster for {silence_ms} ms"));
+    }
+    (behind > limits.ready_max_lag_entries)
+        .then(|| format!("this node is {behind} entries of the log behind"))
 }
 
 #[cfg(test)]
