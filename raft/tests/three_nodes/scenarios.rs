@@ -188,6 +188,36 @@ fn any_node_gives_linearizable_reads() {
     });
 }
 
+/// In the time of the simulation, in which a sync takes 50 ms and everything else next to nothing.
+#[test]
+fn those_who_wait_together_share_syncs_and_round_trips() {
+    simulate(29, async {
+        let mut random = Random::new(29);
+        let cluster = Cluster::start(&mut random).await;
+        let (leader, follower) = roles(&cluster).await;
+        let (leader, follower) = (cluster.host(leader).unwrap(), cluster.host(follower).unwrap());
+        for id in NODES {
+            cluster.set_sync_time(id, Duration::from_millis(50));
+        }
+        let submit = async || drop(leader.submit(Bytes::from_static(b"order"), seconds(30)).await.unwrap());
+        let read = async || {
+            follower.read(Consistency::Linearizable, None, seconds(30)).await.unwrap();
+        };
+        let (one, many) = (together(1, submit).await, together(64, submit).await);
+        assert!(many < one * 5, "{one:?} for one command, {many:?} for 64");
+        let (one, many) = (together(1, read).await, together(100, read).await);
+        assert!(many < one * 5, "{one:?} for one read, {many:?} for 100");
+        cluster.shutdown().await;
+    });
+}
+
+/// How long it takes until so many that ask at once have their answers.
+async fn together(count: usize, ask: impl AsyncFn()) -> Duration {
+    let began = tokio::time::Instant::now();
+    futures::future::join_all((0..count).map(|_| ask())).await;
+    began.elapsed()
+}
+
 /// A command can be committed by the two followers before the leader's own disk has it. If power fails then, the
 /// leader comes back without it and must not give its id to another.
 #[test]
