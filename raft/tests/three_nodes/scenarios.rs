@@ -205,6 +205,8 @@ fn those_who_wait_together_share_syncs_and_round_trips() {
         };
         let (one, many) = (together(1, submit).await, together(64, submit).await);
         assert!(many < one * 5, "{one:?} for one command, {many:?} for 64");
+        // The first one waits for the commands to arrive.
+        read().await;
         let (one, many) = (together(1, read).await, together(100, read).await);
         assert!(many < one * 5, "{one:?} for one read, {many:?} for 100");
         cluster.shutdown().await;
