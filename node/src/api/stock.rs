@@ -152,7 +152,10 @@ async fn adjust(call: Call, body: Json<AdjustStockInput>) -> Result<Response, Pr
     responses((status = 200, description = "Both rows as they are now", body = Page<StockView>))
 )]
 async fn transfer(call: Call, body: Json<TransferStockInput>) -> Result<Response, Problem> {
-    let done = call.carry_out(body.value.command()?, body.fingerprint).await?;
+    let done = call
+        .carry_out(body.value.command()?, body.fingerprint)
+        .await
+        .map_err(|problem| problem.renamed("/from", "/from_location_id").renamed("/to", "/to_location_id"))?;
     done.answer(StatusCode::OK, &Page { data: rows_of(&done)?, next_cursor: None })
 }
 

@@ -24,6 +24,10 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         return Err(malformed("the body is empty".to_owned()));
     }
     refuse_repeated_names(text)?;
+    // Types of several members can be read from an array of them as well, and one whose members may all be left out from `[]`.
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(Problem::at(Code::MalformedBody, "", "the body is not an object"));
+    }
     // Where an error is costs something to follow: only who made one waits for it.
     serde_json::from_str(text).or_else(|_| read_and_point(text))
 }
@@ -270,7 +274,19 @@ mod tests {
         check(br#"{"lines": [], "surprise": 1}"#, Err("/surprise"));
         check(br#"{"lines": [{}]}"#, Err("/lines/0"));
         check(br#"{"lines": 7}"#, Err("/lines"));
-        check(b"[]", Err(""));
+    }
+
+    #[test]
+    fn a_body_is_an_object() {
+        for text in [&b"[]"[..], br#"[[{"quantity": 1}], {}]"#, b" []", b"7", b"null", br#""ada""#] {
+            check(text, Err(""));
+        }
+        #[derive(Debug, Deserialize)]
+        struct Optional {
+            #[serde(default)]
+            _amount: Option<u32>,
+        }
+        assert!(read::<Optional>(b"[]").is_err() && read::<Optional>(b" {}").is_ok());
     }
 
     #[test]

@@ -35,6 +35,14 @@ impl Problem {
         Rejection::at(code, pointer, detail).into()
     }
 
+    /// Points at `name` where it points at `domain`: at what a member is called in the body where the domain calls it otherwise.
+    pub fn renamed(mut self, domain: &str, name: &str) -> Self {
+        for error in self.errors.iter_mut().filter(|error| error.pointer == domain) {
+            error.pointer = name.to_owned();
+        }
+        self
+    }
+
     /// Adds `Retry-After` (RFC 9110, section 10.2.3).
     pub fn retry_after(self, seconds: u64) -> Self {
         self.header(RETRY_AFTER, HeaderValue::from(seconds))

@@ -19,7 +19,8 @@ use crate::gateway::{Call, Media, Policy, Problem, Query, Raw, Routes};
 const FILE_BYTES: usize = 10 * 1024 * 1024;
 
 pub fn routes(routes: Routes) -> Routes {
-    routes.add(routes!(create), Policy::only(Scope::CatalogWrite).reads(Media::Csv, Some(FILE_BYTES)))
+    let policy = Policy::only(Scope::CatalogWrite).key_required();
+    routes.add(routes!(create), policy.reads(Media::Csv, Some(FILE_BYTES)))
 }
 
 /// The query of `POST /admin/v1/imports`.

@@ -362,7 +362,7 @@ async fn what_a_file_has_too_much_of_is_told_although_nothing_was_refused() {
 #[tokio::test]
 async fn an_import_tells_errors_by_row_and_doing_it_twice_changes_nothing() {
     let bench = selling().await;
-    let dry = import(&bench, "?dry_run=true", "accept: */*").await;
+    let dry = import(&bench, "?dry_run=true", "idempotency-key: dry").await;
     assert_eq!(
         (&dry["status"], &dry["dry_run"], &dry["progress"]["failed"]),
         (&json!("completed"), &json!(true), &json!(1))
@@ -389,7 +389,7 @@ async fn an_import_tells_errors_by_row_and_doing_it_twice_changes_nothing() {
     let before = bench.core.store_digest();
     let events =
         bench.admin("GET /admin/v1/events?limit=100", &[], "").await.expect(200)["next_after"].clone();
-    let again = import(&bench, "", "accept: */*").await;
+    let again = import(&bench, "", "idempotency-key: again").await;
     assert_eq!((&again["progress"]["created"], &again["progress"]["unchanged"]), (&json!(0), &json!(1)));
     assert_ne!(before, bench.core.store_digest(), "the job itself is new");
     let line = format!("GET /admin/v1/events?after={events}&limit=100");
@@ -405,11 +405,11 @@ async fn an_import_tells_errors_by_row_and_doing_it_twice_changes_nothing() {
 #[tokio::test]
 async fn an_import_leaves_the_stock_of_other_products_alone() {
     let bench = selling().await;
-    import(&bench, "", "accept: */*").await;
+    import(&bench, "", "idempotency-key: i").await;
     let csv = "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,Variant Price\n\
         houjicha,Houjicha,Size,50 g,HOU-1,7,9.90\nhoujicha,,,100 g,MAT-1,99,19.90\nkukicha,Kukicha,Size,50 g,KUK-1,4,6.90\n";
-    for query in ["?dry_run=true", ""] {
-        let job = import_of(csv, &bench, query, "accept: */*").await;
+    for (query, key) in [("?dry_run=true", "idempotency-key: dry"), ("", "idempotency-key: other")] {
+        let job = import_of(csv, &bench, query, key).await;
         let progress = &job["progress"];
         assert_eq!((&progress["created"], &progress["failed"]), (&json!(1), &json!(1)), "{query}: {job:#}");
         assert_eq!(progress["done"], progress["total"], "{query}: {job:#}");
