@@ -8,6 +8,8 @@ mod partition;
 mod perform;
 pub(super) mod restored;
 mod survey;
+#[cfg(test)]
+mod tests;
 pub mod translate;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
