@@ -153,12 +153,22 @@ async fn time_ends_what_waits_and_never_what_may_have_been_paid() -> Result<()> 
     {
         attempt_is(&admin, id(order)?, status).await?;
     }
+    // Paid at the bank, and the shop can neither be told of it nor look it up: it learns of it when it gives the payment up.
+    let paid_unseen = place(&admin, "card_3ds").await?;
+    attempt_is(&admin, id(&paid_unseen)?, "requires_action").await?;
+    control(&dev, &json!({"faults": [{"fault": "error_before", "on": "read", "times": 1000}]})).await?;
+    let seen = attempt_is(&admin, id(&paid_unseen)?, "requires_action").await?;
+    let url = seen["payment_attempt"]["next_action"]["url"].as_str().context("where to go")?;
+    assert_eq!(dev.admin().to(url, None).get("?outcome=complete").await?.status, 200);
+    has_done(&dev, id(&paid_unseen)?, "charge").await?;
+
     // Charged, and nobody is told of it before the minute is over.
     let drops = json!({"faults": [{"fault": "drop_after", "on": "create", "times": 100}]});
     control(&dev, &drops).await?;
     let pinned = place(&admin, "card_ok").await?;
     attempt_is(&admin, id(&pinned)?, "unknown").await?;
-    assert_eq!(held(&admin).await?, (Some(8), Some(0)));
+    assert_eq!(held(&admin).await?, (Some(10), Some(0)));
+    attempt_is(&admin, id(&paid_unseen)?, "requires_action").await?;
 
     let over = Duration::from_secs(75);
     for order in [&comes_back, &comes_too_late, &given_up] {
@@ -172,12 +182,14 @@ async fn time_ends_what_waits_and_never_what_may_have_been_paid() -> Result<()> 
     }
     attempt_is(&admin, id(&given_up)?, "canceled").await?;
     did(&dev, id(&given_up)?, &["cancel 1998"]).await?;
+    orders::settled(&admin, id(&paid_unseen)?, "open", "paid").await?;
+    did(&dev, id(&paid_unseen)?, &["charge 1998"]).await?;
     let seen = admin.get(&format!("/admin/v1/orders/{}", id(&pinned)?)).await?.expect(200)?;
     assert_eq!(
         (&seen["status"], &seen["payment_attempt"]["status"]),
         (&json!("pending_payment"), &json!("unknown"))
     );
-    assert_eq!(held(&admin).await?, (Some(2), Some(0)), "only what may have been paid is still held");
+    assert_eq!(held(&admin).await?, (Some(2), Some(2)), "only what may have been paid is still held");
     control(&dev, &json!({"webhooks": {"mode": "deliver", "copies": 2}, "release": "in_order"})).await?;
     orders::settled(&admin, id(&pinned)?, "open", "paid").await?;
     did(&dev, id(&pinned)?, &["charge 1998"]).await?;
@@ -187,14 +199,16 @@ async fn time_ends_what_waits_and_never_what_may_have_been_paid() -> Result<()> 
     let first = attempt(attempt_is(&admin, id(&comes_back)?, "declined").await?);
     processor::pay_after_all(&dev, &first).await?;
     orders::settled(&admin, id(&comes_back)?, "open", "paid").await?;
-    admin.post("/admin/v1/stock/set", &json!({"sku": "TEA-1", "on_hand": 4})).await?.expect(200)?;
+    admin.post("/admin/v1/stock/set", &json!({"sku": "TEA-1", "on_hand": 6})).await?.expect(200)?;
     let second = attempt(attempt_is(&admin, id(&comes_too_late)?, "declined").await?);
     processor::pay_after_all(&dev, &second).await?;
     orders::settled(&admin, id(&comes_too_late)?, "expired", "refunded").await?;
     processor::told_all(&dev).await?;
     did(&dev, id(&comes_back)?, &["decline 1998", "charge 1998"]).await?;
     did(&dev, id(&comes_too_late)?, &["decline 1998", "charge 1998", "refund 1998"]).await?;
-    assert_eq!(held(&admin).await?, (Some(0), Some(4)));
+    // Told late and twice what it knows, it does nothing more.
+    did(&dev, id(&paid_unseen)?, &["charge 1998"]).await?;
+    assert_eq!(held(&admin).await?, (Some(0), Some(6)));
     Ok(())
 }
 
