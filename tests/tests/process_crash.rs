@@ -1,9 +1,10 @@
 //! Kill -9 at any moment under load: every acknowledged order is there, none is half, no card is charged twice.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -59,8 +60,7 @@ async fn what_was_acknowledged_survives_kill_9() -> Result<()> {
             (acknowledged.load(Ordering::Relaxed) > 0).then_some(())
         })
         .await?;
-        let moment =
-            Duration::from_micros(u64::from(SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_micros()));
+        let moment = Duration::from_micros(RandomState::new().hash_one(round) % 1_000_000);
         println!("round {round}: killed {moment:?} after the first order");
         tokio::time::sleep(moment).await;
         dev.kill_node().await?;
@@ -77,8 +77,9 @@ async fn what_was_acknowledged_survives_kill_9() -> Result<()> {
         );
         for memory in memories {
             keys_to_ids.extend(memory.acknowledged);
-            // Whoever got no answer repeats the request with its key: it is carried out once, whatever happened.
-            for (key, body) in memory.unanswered.into_iter().take(20) {
+            // Whoever got no answer repeats the request with its key: it is carried out once, whatever happened. How many they are
+            // is bounded by their pauses.
+            for (key, body) in memory.unanswered {
                 let answer = admin.post_with_key("/store/v1/orders", &body, &key).await?.expect(201)?;
                 let id = answer["id"].as_str().context("an id")?.to_owned();
                 keys_to_ids.insert(key, id);
@@ -86,16 +87,49 @@ async fn what_was_acknowledged_survives_kill_9() -> Result<()> {
         }
     }
 
-    let ids: BTreeSet<&String> = keys_to_ids.values().collect();
+    let ids: BTreeSet<String> = keys_to_ids.values().cloned().collect();
     assert_eq!(ids.len(), keys_to_ids.len(), "two keys share an order");
+    nothing_is_pending(&admin).await?;
     for id in &ids {
         orders::settled(&admin, id, "open", "paid").await?;
+    }
+    // An order that no key leads to is a half one, or a second one.
+    let there = every_order(&admin, "").await?;
+    assert_eq!(there.len(), ids.len(), "the shop has {} orders for {} keys", there.len(), ids.len());
+    for order in &there {
+        let id = order["id"].as_str().context("an id")?.to_owned();
+        assert!(ids.contains(&id), "no key leads to {order:#}");
     }
     every_order_is_charged_once(&dev, &admin).await?;
     for sku in SKUS {
         stock_is_the_sum_of_its_movements(&admin, sku).await?;
     }
     the_digest_survives(&mut dev, &admin).await
+}
+
+/// The orders of a list, each once; `filter` begins with `&`.
+async fn every_order(admin: &Api, filter: &str) -> Result<Vec<Value>> {
+    let (mut orders, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = admin.get(&format!("/admin/v1/orders?limit=100{filter}{cursor}")).await?.expect(200)?;
+        orders.extend(page["data"].as_array().context("a list")?.iter().cloned());
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return Ok(orders),
+        }
+    }
+}
+
+/// Waits until no order is under way, also of those that nobody knows of.
+async fn nothing_is_pending(admin: &Api) -> Result<()> {
+    let pending = async || every_order(admin, "&status=pending_payment").await;
+    let settled = wait::until("the end of all payments", Duration::from_secs(60), || async {
+        pending().await.ok()?.is_empty().then_some(())
+    });
+    match settled.await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(error.context(format!("{:#?}", pending().await?.first()))),
+    }
 }
 
 /// The sandbox's ledger is the judge: one charge for each paid order, of its total, and none besides.
@@ -111,20 +145,12 @@ async fn every_order_is_charged_once(dev: &Dev, admin: &Api) -> Result<()> {
             );
         }
     }
-    let mut cursor = String::new();
     let mut paid = 0;
-    loop {
-        let page = admin.get(&format!("/admin/v1/orders?limit=100{cursor}")).await?.expect(200)?;
-        for order in page["data"].as_array().context("a list")? {
-            let id = order["id"].as_str().context("an id")?;
-            if order["payment_status"] == "paid" {
-                paid += 1;
-                assert_eq!(charged.get(id).copied(), order["total"]["amount"].as_i64(), "{order:#}");
-            }
-        }
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => break,
+    for order in every_order(admin, "").await? {
+        let id = order["id"].as_str().context("an id")?;
+        if order["payment_status"] == "paid" {
+            paid += 1;
+            assert_eq!(charged.get(id).copied(), order["total"]["amount"].as_i64(), "{order:#}");
         }
     }
     assert_eq!(charged.len(), paid, "a card was charged for an order that is not paid");
