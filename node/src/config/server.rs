@@ -47,8 +47,10 @@ pub struct Http {
     /// All header lines of a request together.
     pub header_limit_bytes: u32,
     pub header_limit_count: u32,
-    /// From the first byte of a request to the end of its headers.
+    /// From the first byte of a request to the end of its headers; from a connection's beginning to its first request.
     pub header_timeout_ms: u64,
+    /// From an answer to the next request on the same connection.
+    pub idle_timeout_ms: u64,
     /// From the headers to the answer, the body included.
     pub request_timeout_ms: u64,
     /// How long a node that got SIGTERM still answers while `/readyz` says no.
@@ -73,6 +75,7 @@ impl Default for Http {
             header_limit_bytes: 32 * 1024,
             header_limit_count: 100,
             header_timeout_ms: 10_000,
+            idle_timeout_ms: 75_000,
             request_timeout_ms: 30_000,
             stop_delay_ms: 0,
             drain_timeout_ms: 10_000,
@@ -91,6 +94,7 @@ impl Http {
         problems.range("http.header_limit_bytes", self.header_limit_bytes, 8 * 1024..=1024 * 1024);
         problems.range("http.header_limit_count", self.header_limit_count, 16..=1000);
         problems.range("http.header_timeout_ms", self.header_timeout_ms, 100..=60_000);
+        problems.range("http.idle_timeout_ms", self.idle_timeout_ms, 1_000..=600_000);
         problems.range("http.request_timeout_ms", self.request_timeout_ms, 100..=300_000);
         problems.range("http.stop_delay_ms", self.stop_delay_ms, 0..=60_000);
         problems.range("http.drain_timeout_ms", self.drain_timeout_ms, 0..=60_000);

@@ -8,6 +8,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::framing::{Chunks, Framing, inspect};
+use super::idle::IdleTimer;
 
 /// Carries a refusal from here into the pipeline: `code; detail`. From a client it only earns that client a refusal.
 pub const REFUSED: &str = "shopnode-refused";
@@ -40,6 +42,7 @@ pub struct HeadLimits {
 pub struct HeadGuard<T> {
     inner: T,
     limits: HeadLimits,
+    idle: Arc<IdleTimer>,
     state: State,
     /// Read and not yet inspected.
     inbox: BytesMut,
@@ -63,10 +66,11 @@ enum State {
 }
 
 impl<T> HeadGuard<T> {
-    pub fn new(inner: T, limits: HeadLimits) -> Self {
+    pub fn new(inner: T, limits: HeadLimits, idle: Arc<IdleTimer>) -> Self {
         Self {
             inner,
             limits,
+            idle,
             state: State::Start,
             inbox: BytesMut::new(),
             outbox: BytesMut::new(),
@@ -152,14 +156,26 @@ impl<T> HeadGuard<T> {
         self.state = State::Ended;
     }
 
+    /// Who takes something of its answer has time to take more.
+    fn taken(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.idle.wrote(bytes);
+        }
+        written
+    }
+
     /// Whether the timer of an incomplete head has run out.
     fn head_is_late(&mut self, cx: &mut Context<'_>) -> bool {
         let waiting = matches!(self.state, State::Start | State::Head { .. }) && !self.inbox.is_empty();
         if !waiting {
             return false;
         }
-        let timeout = self.limits.timeout;
-        let timer = self.head_timer.get_or_insert_with(|| Box::pin(sleep(timeout)));
+        let (timeout, idle) = (self.limits.timeout, &self.idle);
+        let timer = self.head_timer.get_or_insert_with(|| {
+            // What has begun is refused if it is late, not cut.
+            idle.allow(timeout + LINGER);
+            Box::pin(sleep(timeout))
+        });
         timer.as_mut().poll_unpin_ready(cx)
     }
 }
@@ -224,7 +240,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for HeadGuard<T> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HeadGuard<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write(cx, bytes)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.inner).poll_write(cx, bytes);
+        this.taken(written)
     }
 
     fn poll_write_vectored(
@@ -232,7 +250,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HeadGuard<T> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write_vectored(cx, slices)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.inner).poll_write_vectored(cx, slices);
+        this.taken(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -266,5 +286,35 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HeadGuard<T> {
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+    use crate::gateway::idle::IdleLimits;
+
+    const LIMITS: HeadLimits = HeadLimits { bytes: 8_192, fields: 16, timeout: Duration::from_secs(10) };
+    const MUCH: usize = 1 << 20;
+
+    #[tokio::test]
+    async fn a_peer_that_takes_much_has_time_to_take_more() {
+        for vectored in [false, true] {
+            let hour = Duration::from_secs(3_600);
+            let idle = IdleTimer::start(IdleLimits { first: Duration::ZERO, idle: hour, answer: hour });
+            assert!(idle.over().now_or_never().is_some());
+            let (near, _far) = tokio::io::duplex(MUCH);
+            let mut guard = HeadGuard::new(near, LIMITS, Arc::clone(&idle));
+            let bytes = vec![0; MUCH];
+            let written = match vectored {
+                true => guard.write_vectored(&[io::IoSlice::new(&bytes)]).await,
+                false => guard.write(&bytes).await,
+            };
+            assert_eq!(written.unwrap(), MUCH);
+            assert!(idle.over().now_or_never().is_none());
+        }
     }
 }

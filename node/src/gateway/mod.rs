@@ -17,6 +17,7 @@ mod framing;
 mod head_guard;
 mod hygiene;
 mod idempotency;
+mod idle;
 mod json;
 mod limits;
 mod observe;

@@ -9,20 +9,22 @@ use std::time::Duration;
 use axum::body::Body;
 use http::Request;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::app::App;
 use super::head_guard::{HeadGuard, HeadLimits};
+use super::idle::{IdleLimits, IdleTimer};
 use super::pipeline::Pipeline;
 use crate::api::end_lost_jobs;
 use crate::config::Http;
 
-/// How long a connection may be idle between two requests.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long a client has to go once it was told to: a round trip in HTTP/2.
+const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// HTTP/2 streams of one connection at a time (RFC 9113, section 6.5.2, recommends at least 100).
 const HTTP2_STREAMS: u32 = 128;
 /// A pause after a failed accept (too many open files, say), so that the loop does not spin.
@@ -37,11 +39,11 @@ pub struct Peer(pub SocketAddr);
 pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output = ()>) {
     let drain = Duration::from_millis(app.http.drain_timeout_ms);
     let slots = Arc::new(Semaphore::new(app.http.connections as usize));
-    let limits = head_limits(&app.http);
+    let (head_limits, idle_limits) = (head_limits(&app.http), idle_limits(&app.http));
     let builder = builder(&app.http);
     let lost_jobs = tokio::spawn(end_lost_jobs(app.clone()));
     let pipeline = Pipeline::new(app);
-    let graceful = GracefulShutdown::new();
+    let stop = CancellationToken::new();
     let mut connections = tokio::task::JoinSet::new();
     tokio::pin!(shutdown);
     loop {
@@ -51,11 +53,13 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
             accepted = accept(&listener, &slots) => accepted,
         };
         let Some((stream, peer, slot)) = accepted else { continue };
-        let io = TokioIo::new(HeadGuard::new(stream, limits));
-        let connection = builder.serve_connection(io, for_peer(pipeline.clone(), peer)).into_owned();
-        let connection = graceful.watch(connection);
+        let idle = IdleTimer::start(idle_limits);
+        let io = TokioIo::new(HeadGuard::new(stream, head_limits, Arc::clone(&idle)));
+        let service = for_peer(pipeline.clone(), peer, Arc::clone(&idle));
+        let connection = builder.serve_connection(io, service).into_owned();
+        let stop = stop.clone();
         connections.spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = run(connection, &idle, &stop).await {
                 tracing::debug!(%peer, %error, "a connection ended early");
             }
             drop(slot);
@@ -63,13 +67,39 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
     }
     drop(listener);
     lost_jobs.abort();
-    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+    stop.cancel();
+    let all = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(drain, all).await.is_err() {
         tracing::warn!(
             left = connections.len(),
             "requests were still under way at the end of the drain time"
         );
     }
     connections.shutdown().await;
+}
+
+/// Serves a connection until its peer, `stop` or the end of its time ends it. A request under way is answered first.
+async fn run<C: GracefulConnection>(
+    connection: C,
+    idle: &IdleTimer,
+    stop: &CancellationToken,
+) -> Result<(), C::Error> {
+    tokio::pin!(connection);
+    // The connection first: what has come in time is served.
+    tokio::select! {
+        biased;
+        ended = &mut connection => return ended,
+        () = stop.cancelled() => {}
+        () = idle.over() => {}
+    }
+    // HTTP/2 says that it ends, so that a client knows of a request on its way whether it was served.
+    connection.as_mut().graceful_shutdown();
+    idle.allow(CLOSE_TIME);
+    tokio::select! {
+        biased;
+        ended = connection => ended,
+        () = idle.over() => Ok(()),
+    }
 }
 
 type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
@@ -98,22 +128,24 @@ fn head_limits(http: &Http) -> HeadLimits {
     }
 }
 
+fn idle_limits(http: &Http) -> IdleLimits {
+    IdleLimits {
+        first: Duration::from_millis(http.header_timeout_ms),
+        idle: Duration::from_millis(http.idle_timeout_ms),
+        answer: Duration::from_millis(http.request_timeout_ms),
+    }
+}
+
 fn builder(http: &Http) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
         // The guard below the library has the limits that answer; these are the ones that cannot be missed.
-        .header_read_timeout(IDLE_TIMEOUT)
+        // Its time is `idle`: the library's own would also cut who is still reading the answer before.
+        .header_read_timeout(None)
         .max_headers(http.header_limit_count as usize + 1)
         .max_buf_size(http.header_limit_bytes as usize + 8 * 1024);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(http.header_limit_bytes)
-        .max_concurrent_streams(HTTP2_STREAMS)
-        .keep_alive_interval(IDLE_TIMEOUT)
-        .keep_alive_timeout(Duration::from_secs(10));
+    builder.http2().max_header_list_size(http.header_limit_bytes).max_concurrent_streams(HTTP2_STREAMS);
     builder
 }
 
@@ -122,6 +154,7 @@ type Answer = std::pin::Pin<Box<dyn Future<Output = Result<axum::response::Respo
 fn for_peer(
     pipeline: Pipeline,
     peer: SocketAddr,
+    idle: Arc<IdleTimer>,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
     Response = axum::response::Response,
@@ -132,7 +165,11 @@ fn for_peer(
     hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
-        let pipeline = pipeline.clone();
-        Box::pin(async move { Ok(pipeline.answer(request).await) }) as Answer
+        let (pipeline, idle) = (pipeline.clone(), Arc::clone(&idle));
+        Box::pin(async move {
+            // From the first poll on: behind an answer that its peer does not read, the library polls no other.
+            let _serving = idle.serving();
+            Ok(pipeline.answer(request).await)
+        }) as Answer
     })
 }

@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::body::Body;
+use http::{Request, Response};
+use hyper::client::conn::http2::SendRequest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -37,6 +40,20 @@ impl Server {
 
     async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// An HTTP/2 client, and its connection's end.
+    async fn http_2(&self) -> (SendRequest<Body>, JoinHandle<hyper::Result<()>>) {
+        let stream = hyper_util::rt::TokioIo::new(self.connect().await);
+        let executor = hyper_util::rt::TokioExecutor::new();
+        let (client, connection) = hyper::client::conn::http2::handshake(executor, stream).await.unwrap();
+        (client, tokio::spawn(connection))
+    }
+
+    /// That there is a place for another connection.
+    async fn check_place(&self) {
+        let answer = self.exchange(format!("GET /livez HTTP/1.1\r\n{CLOSE}\r\n").as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
     /// All that comes back until the connection is closed.
@@ -122,7 +139,7 @@ async fn a_head_that_is_too_large_is_told_so() {
 
 #[tokio::test]
 async fn a_slow_head_is_told_so() {
-    let server = Server::start(|config| config.http.header_timeout_ms = 150).await;
+    let server = Server::start(|config| config.http.header_timeout_ms = 500).await;
     let mut stream = server.connect().await;
     stream.write_all(b"GET /livez HTTP/1.1\r\nHo").await.unwrap();
     check(&read_all(&mut stream).await, "408", "request_timeout");
@@ -184,16 +201,21 @@ async fn bodies_pass_whole_and_connections_are_used_again() {
     }
 }
 
+/// The answer to a GET over HTTP/2.
+async fn get(client: &mut SendRequest<Body>, path: &str, fields: &[(&str, &str)]) -> Response<Body> {
+    let mut request = Request::builder().uri(format!("http://shop{path}"));
+    for (name, value) in fields {
+        request = request.header(*name, *value);
+    }
+    let answer = client.send_request(request.body(Body::empty()).unwrap());
+    tokio::time::timeout(PATIENCE, answer).await.expect("an answer").unwrap().map(Body::new)
+}
+
 #[tokio::test]
 async fn http_2_is_served_too() {
     let server = Server::start(|_| {}).await;
-    let stream = hyper_util::rt::TokioIo::new(server.connect().await);
-    let (mut client, connection) =
-        hyper::client::conn::http2::handshake(hyper_util::rt::TokioExecutor::new(), stream).await.unwrap();
-    tokio::spawn(connection);
-    let request =
-        http::Request::builder().uri("http://shop/nowhere").body(axum::body::Body::empty()).unwrap();
-    let response = tokio::time::timeout(PATIENCE, client.send_request(request)).await.unwrap().unwrap();
+    let (mut client, _connection) = server.http_2().await;
+    let response = get(&mut client, "/nowhere", &[]).await;
     assert_eq!((response.status().as_u16(), response.version()), (404, http::Version::HTTP_2));
     assert_eq!(response.headers()["content-type"], "application/problem+json");
 }
@@ -288,4 +310,100 @@ async fn an_answer_that_leaves_the_body_says_that_the_connection_ends() {
     assert!(!says_that_it_ends(&server, &admin, &small, "400").await);
     let whole = format!(r#"{{"title": "Tea"}}{}"#, " ".repeat(100_000));
     assert!(!says_that_it_ends(&server, &admin, whole.as_bytes(), "201").await);
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// A SETTINGS frame that changes nothing.
+const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+/// Has a server with one place, taken by a peer that says `said` and then nothing; and waits for that place.
+async fn who_falls_silent_goes(said: &[u8], change: fn(&mut Config)) -> String {
+    let server = Server::start(|config| {
+        config.http.connections = 1;
+        change(config);
+    })
+    .await;
+    let mut silent = server.connect().await;
+    silent.write_all(said).await.unwrap();
+    server.check_place().await;
+    let mut heard = Vec::new();
+    let _ = silent.read_to_end(&mut heard).await;
+    String::from_utf8_lossy(&heard).into_owned()
+}
+
+#[tokio::test]
+async fn who_never_asks_does_not_keep_the_place_of_others() {
+    let change: fn(&mut Config) = |config| config.http.header_timeout_ms = 300;
+    let begun = [PREFACE, SETTINGS].concat();
+    let (nothing, half, preface, settings) = tokio::join!(
+        who_falls_silent_goes(b"", change),
+        who_falls_silent_goes(&PREFACE[..16], change),
+        who_falls_silent_goes(PREFACE, change),
+        who_falls_silent_goes(&begun, change),
+    );
+    assert_eq!((&*nothing, &*half), ("", ""), "nobody asked");
+    assert!(!preface.contains("HTTP/1.1") && !settings.contains("HTTP/1.1"));
+}
+
+#[tokio::test]
+async fn who_asks_no_more_does_not_keep_the_place_of_others() {
+    let change: fn(&mut Config) = |config| config.http.idle_timeout_ms = 300;
+    let answer = who_falls_silent_goes(b"GET /livez HTTP/1.1\r\nHost: shop\r\n\r\n", change).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    let server = Server::start(change).await;
+    let (mut client, connection) = server.http_2().await;
+    assert_eq!(get(&mut client, "/livez", &[]).await.status().as_u16(), 200);
+    let ended = tokio::time::timeout(PATIENCE, connection).await.expect("the connection ends");
+    ended.unwrap().expect("it is said that it ends, it does not break off");
+}
+
+/// Far more than the kernel keeps for who does not read.
+const MANY_DOCUMENTS: usize = 128;
+
+#[tokio::test]
+async fn who_does_not_read_does_not_keep_the_place_of_others() {
+    // A GET of the document, in HPACK's words.
+    let fields = [&[0x82, 0x86, 0x04, 13], &b"/openapi.json"[..], &[0x01, 4], b"shop"].concat();
+    let frame = [&[0, 0, fields.len() as u8, 1, 5, 0, 0, 0, 1], &*fields].concat();
+    let http_2 = [PREFACE, SETTINGS, &frame].concat();
+    let http_1 = b"GET /openapi.json HTTP/1.1\r\nHost: shop\r\n\r\n".repeat(MANY_DOCUMENTS);
+    let close = [&*http_1, format!("GET /openapi.json HTTP/1.1\r\n{CLOSE}\r\nGET").as_bytes()].concat();
+    for asked in [http_2, http_1, close] {
+        let server = Server::start(|config| {
+            config.http.connections = 1;
+            config.http.idle_timeout_ms = 300;
+        })
+        .await;
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        let mut deaf = socket.connect(server.address).await.unwrap();
+        deaf.write_all(&asked).await.unwrap();
+        server.check_place().await;
+        drop(deaf);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_takes_long_is_not_cut() {
+    let server = Server::start(|config| {
+        config.http.header_timeout_ms = 100;
+        config.http.idle_timeout_ms = 100;
+    })
+    .await;
+    let closed = server.bench.core.gate.clone().write_owned().await;
+    let body = r#"{"title": "Tea"}"#;
+    let request = format!(
+        "POST /admin/v1/categories HTTP/1.1\r\n{CLOSE}Authorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        server.bench.admin,
+        body.len()
+    );
+    let mut stream = server.connect().await;
+    stream.write_all(request.as_bytes()).await.unwrap();
+    // Longer than it takes to end a connection on which nothing happens.
+    let quiet = tokio::time::timeout(Duration::from_millis(2_500), read_all(&mut stream)).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+    drop(closed);
+    let answer = read_all(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
 }
