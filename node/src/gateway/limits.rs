@@ -16,7 +16,7 @@ use super::problem::Problem;
 /// enough that each can finish within its deadline.
 pub const REQUESTS_AT_ONCE: usize = 1024;
 /// The longest request target.
-const URI_BYTES: usize = 8 * 1024;
+pub const URI_BYTES: usize = 8 * 1024;
 /// The largest body of any route; the route itself may allow less.
 pub const LARGEST_BODY_BYTES: u64 = 10 * 1024 * 1024;
 

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::app::App;
 use super::head_guard::{HeadGuard, HeadLimits};
 use super::idle::{IdleLimits, IdleTimer};
+use super::limits::URI_BYTES;
 use super::pipeline::Pipeline;
 use crate::api::end_lost_jobs;
 use crate::config::Http;
@@ -145,8 +146,15 @@ fn builder(http: &Http) -> Builder<TokioExecutor> {
         .header_read_timeout(None)
         .max_headers(http.header_limit_count as usize + 1)
         .max_buf_size(http.header_limit_bytes as usize + 8 * 1024);
-    builder.http2().max_header_list_size(http.header_limit_bytes).max_concurrent_streams(HTTP2_STREAMS);
+    builder.http2().max_header_list_size(header_list_bytes(http)).max_concurrent_streams(HTTP2_STREAMS);
     builder
+}
+
+/// What the library reads of an HTTP/2 header list. It answers a longer one itself, without a problem: what is only over
+/// our limits has to come through, with the target, and with what a field counts there besides its text (RFC 9113,
+/// section 6.5.2).
+fn header_list_bytes(http: &Http) -> u32 {
+    2 * http.header_limit_bytes + 32 * http.header_limit_count + URI_BYTES as u32
 }
 
 type Answer = std::pin::Pin<Box<dyn Future<Output = Result<axum::response::Response, Infallible>> + Send>>;

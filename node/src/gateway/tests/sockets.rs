@@ -221,6 +221,27 @@ async fn http_2_is_served_too() {
 }
 
 #[tokio::test]
+async fn a_header_list_that_is_too_large_is_told_so() {
+    let server = Server::start(|config| {
+        config.http.header_limit_bytes = 8 * 1024;
+        config.http.header_limit_count = 16;
+    })
+    .await;
+    let (mut client, _connection) = server.http_2().await;
+    let (long, longer) = ("x".repeat(8 * 1024), "x".repeat(15 * 1024));
+    for fields in [vec![("a", &*long)], vec![("a", &*longer)], vec![("a", "b"); 17]] {
+        let response = get(&mut client, "/livez", &fields).await;
+        assert_eq!(response.status().as_u16(), 431);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(problem["code"], "headers_too_large");
+    }
+    let whole = "x".repeat(7 * 1024);
+    assert_eq!(get(&mut client, "/livez", &[("a", &whole)]).await.status().as_u16(), 200);
+}
+
+#[tokio::test]
 async fn a_request_under_way_is_answered_before_the_end() {
     let mut server = Server::start(|_| {}).await;
     let closed = server.bench.core.gate.clone().write_owned().await;
