@@ -176,7 +176,7 @@ mod tests {
         time.begin(start);
         time.end(start);
         for second in 1..=1_000 {
-            time.wrote(start + seconds(second), 1_000);
+            time.wrote(start + seconds(second), 2_000);
         }
         check(&time, start + seconds(1_000) + LIMITS.idle);
     }
