@@ -77,7 +77,7 @@ struct Time {
     under_way: usize,
     /// The end, if no request is under way.
     until: Instant,
-    /// The end, even if one seems to be: a handler that the library does not poll any more never ends.
+    /// The end, even if one is: each is answered by then, and this does not rely on it.
     at_last: Instant,
 }
 

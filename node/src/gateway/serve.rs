@@ -142,7 +142,7 @@ fn builder(http: &Http) -> Builder<TokioExecutor> {
     builder
         .http1()
         // The guard below the library has the limits that answer; these are the ones that cannot be missed.
-        // Its time is `idle`: the library's own would also cut who is still reading the answer before.
+        // The time is kept in `idle`, for both versions: the library's begins only when it knows which one it is.
         .header_read_timeout(None)
         .max_headers(http.header_limit_count as usize + 1)
         .max_buf_size(http.header_limit_bytes as usize + 8 * 1024);
@@ -175,7 +175,6 @@ fn for_peer(
         request.extensions_mut().insert(Peer(peer));
         let (pipeline, idle) = (pipeline.clone(), Arc::clone(&idle));
         Box::pin(async move {
-            // From the first poll on: behind an answer that its peer does not read, the library polls no other.
             let _serving = idle.serving();
             Ok(pipeline.answer(request).await)
         }) as Answer
