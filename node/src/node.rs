@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use net::{ClusterId, Isolated, QuicConfig, QuicTransport, Transport};
 use raft::NodeInfo;
+use storage::Scope;
 
 use crate::clock::SystemClock;
 use crate::compaction::{self, Compactor};
 use crate::config::Config;
 use crate::consumers::Consumers;
 use crate::data_dir::DataDir;
-use crate::enrolment::{self, Credentials, Enroller, establish};
+use crate::enrolment::{self, Credentials, Enroller, establish, signing_authority};
 use crate::gateway;
 use crate::identity::Identity;
 use crate::membership::Membership;
@@ -69,6 +70,12 @@ impl Node {
             None => found_cluster(&config, &mut identity, &directory, &seal, clock).await?,
         };
         let proof = Credentials::within(&directory.secrets()).load(cluster, identity.node)?;
+        let expired = enrolment::expired(&proof, clock.now_ms())?;
+        if let Some(expired) = expired
+            && rejoin::is_requested(root)
+        {
+            bail!(rejoin::without_certificate(expired, identity.node, root));
+        }
         let endpoint = Arc::new(QuicTransport::new(QuicConfig::new(proof, config.cluster.listen)));
         for (peer, address) in PeersFile::within(root).read() {
             endpoint.know(peer, &address);
@@ -79,6 +86,12 @@ impl Node {
                 let advice = rejoin::advice(&error, identity.node, root);
                 anyhow::Error::from(error).context(advice)
             })?;
+        if let Some(expired) = expired
+            && signing_authority(&replica.store.view().in_scope(Scope(1)), &seal)?.is_none()
+        {
+            replica.close().await;
+            bail!(rejoin::without_certificate(expired, identity.node, root));
+        }
         let membership = Membership::new(replica.clone(), identity.node);
         endpoint.enrol_by(Arc::new(Enroller {
             store: replica.store.clone(),

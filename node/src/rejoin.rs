@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::RejoinArguments;
 use crate::data_dir::{DataDir, DataDirError, write_private};
+use crate::enrolment::Expired;
 use crate::identity::Identity;
 use crate::peers_file::PeersFile;
 use crate::replica::ReplicaError;
@@ -39,6 +40,11 @@ struct Request {
 pub fn request(root: &Path, why: &str) -> Result<(), DataDirError> {
     let text = toml::to_string(&Request { why: why.to_owned() }).unwrap_or_default();
     write_private(&root.join(REQUEST), text.as_bytes())
+}
+
+/// Whether this node needs a copy before it takes part.
+pub fn is_requested(root: &Path) -> bool {
+    root.join(REQUEST).exists()
 }
 
 /// What to ask for before this node takes part, if it needs a copy.
@@ -100,8 +106,25 @@ pub fn advice(error: &ReplicaError, node: u64, root: &Path) -> String {
 /// Why a node without its log is lost, and how its machine becomes another node.
 fn without_log(node: u64, root: &Path) -> String {
     format!(
-        "The log has this node's vote, so that without it node {node} cannot come back as itself: \
-         remove it (`shopctl member remove {node}` at another node), move {} away, and join under a new id \
+        "The log has this node's vote, so that without it node {node} cannot come back as itself: {}",
+        as_another(node, root)
+    )
+}
+
+/// What to do about a node whose certificate has expired and that cannot sign another: nothing that it lacks reaches it.
+pub fn without_certificate(expired: Expired, node: u64, root: &Path) -> String {
+    format!(
+        "the certificate of node {node} expired on {} and its state has no authority to sign another with, so that no other node lets it \
+         in: {} [certificate_expired]",
+        expired.at,
+        as_another(node, root)
+    )
+}
+
+/// How the machine of a lost node becomes another one.
+fn as_another(node: u64, root: &Path) -> String {
+    format!(
+        "remove it (`shopctl member remove {node}` at another node), move {} away, and join under a new id \
          (`shopctl token create`, then `shopnode join`)",
         root.display()
     )

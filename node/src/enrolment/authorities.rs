@@ -12,8 +12,7 @@ use crate::secrets::SealKey;
 
 /// An authority outlives the machines that it vouches for; a new one can take its place at any time.
 const AUTHORITY_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
-/// How long a node's certificate holds. It is renewed at half-life: a node may be off for two weeks, and what a removed
-/// one has is worth nothing after a month.
+/// How long a node's certificate holds: what a removed node has is worth nothing after a month. It is renewed at half-life.
 const NODE_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// A new authority, and the command that makes it known, its key sealed.

@@ -11,13 +11,15 @@ mod join;
 mod message;
 mod pem;
 mod registrar;
+mod renewal;
 mod steward;
 mod token;
 
-pub use authorities::{new_authority, signer_of};
+pub use authorities::{new_authority, signer_of, signing_authority};
 pub use credentials::{Credentials, CredentialsError};
 pub use establish::{Established, establish, first_token};
 pub use join::{Failed, enrol_here, join};
 pub use registrar::Enroller;
+pub use renewal::{Expired, expired};
 pub use steward::Steward;
 pub use token::{JoinSecret, JoinTokenText};

@@ -16,16 +16,13 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::authorities::{node_validity, signing_authority};
 use super::credentials::Credentials;
+use super::renewal::Standing;
 use crate::machine::Committed;
 use crate::node::{Node, own_record};
 use crate::peers_file::PeersFile;
 
 /// How often everything is looked at when nothing is heard.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-
-/// How long an authority is known before nodes show certificates that it signed, in milliseconds: whoever has not applied its record
-/// yet would not let them in, and might never hear of it.
-const KNOWN_FOR_MS: u64 = 10_000;
 
 /// The task of one node.
 pub struct Steward {
@@ -132,13 +129,13 @@ impl Steward {
         let Some((cluster, authority)) = signing_authority(&view, &self.node.seal)? else { return Ok(()) };
         let added_at = cluster::trusted_authorities(&view)?.pop().map(|(_, record)| record.added_at);
         drop(view);
-        let now_ms = self.node.clock.now_ms();
-        if added_at.is_some_and(|at| now_ms < at.millis().saturating_add(KNOWN_FOR_MS)) {
-            return Ok(());
-        }
-        let is_young = now_ms < validity_of(identity.certificate())?.half_life_ms();
-        let signs_known = identity.authorities().contains(authority.certificate());
-        if !signs_known || (is_young && identity.is_issued_by(authority.certificate())) {
+        let standing = Standing {
+            validity: validity_of(identity.certificate())?,
+            is_of_signer: identity.is_issued_by(authority.certificate()),
+            is_signer_trusted: identity.authorities().contains(authority.certificate()),
+            signer_added_ms: added_at.map_or(0, |at| at.millis()),
+        };
+        if !standing.is_due(self.node.clock.now_ms()) {
             return Ok(());
         }
         let key = NodeKey::from_der(identity.key_der())?;

@@ -9,16 +9,16 @@ use serde_json::Value;
 use crate::shopnode::{Ended, Running, command, get, output, request, until};
 
 /// A new cluster's first node, served, and what `init` told once.
-struct Founder {
+pub struct Founder {
     home: tempfile::TempDir,
-    admin: String,
-    token: String,
+    pub admin: String,
+    pub token: String,
     address: String,
-    node: Option<Running>,
+    pub node: Option<Running>,
 }
 
 impl Founder {
-    fn start() -> Founder {
+    pub fn start() -> Founder {
         let home = tempfile::tempdir().unwrap();
         let address = free_udp();
         let data = home.path().join("1");
@@ -42,16 +42,16 @@ impl Founder {
         Founder { home, admin, token, address, node: Some(node) }
     }
 
-    fn http(&self) -> SocketAddr {
+    pub fn http(&self) -> SocketAddr {
         self.node.as_ref().unwrap().http
     }
 
-    fn directory(&self, name: &str) -> PathBuf {
+    pub fn directory(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
 
     /// Joins a machine with the directory of this name.
-    fn join(&self, name: &str, token: &str) -> Ended {
+    pub fn join(&self, name: &str, token: &str) -> Ended {
         let listen = free_udp();
         let data = self.directory(name);
         let data = data.to_str().unwrap();
@@ -60,7 +60,7 @@ impl Founder {
     }
 
     /// Makes a token through the API: its id and its text.
-    fn new_token(&self) -> (String, String) {
+    pub fn new_token(&self) -> (String, String) {
         let (status, body) = request(self.http(), "POST", "/admin/v1/cluster/tokens", &self.admin, "{}");
         assert_eq!(status, 201, "{body}");
         let made: Value = serde_json::from_str(&body).unwrap();
@@ -80,7 +80,7 @@ fn refused(done: &Ended, exit: i32, code: &str) {
     assert_eq!(done.stdout, "");
 }
 
-fn peers_connected(node: &Running, at_least: usize) {
+pub fn peers_connected(node: &Running, at_least: usize) {
     until("its peers to be connected", || {
         let metrics = get(node.http, "/metrics").1;
         let line = metrics.lines().find_map(|line| line.strip_prefix("shopnode_net_connected_peers "))?;

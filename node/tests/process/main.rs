@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod certificates;
 mod cluster;
 mod dev;
 mod rejoin;

@@ -29,9 +29,16 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs to the end.
+/// Runs to the end, which has to come.
 pub fn output(mut command: Command) -> Ended {
-    let done = command.output().unwrap();
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (pid, (tell, told)) = (child.id(), channel());
+    std::thread::spawn(move || tell.send(child.wait_with_output()));
+    let done = told.recv_timeout(2 * LIMIT).unwrap_or_else(|_| {
+        send(pid, libc::SIGKILL);
+        panic!("it does not end: {command:?}")
+    });
+    let done = done.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ended { code: done.status.code(), stdout: text(done.stdout), stderr: text(done.stderr) }
 }

@@ -160,6 +160,11 @@ pub const FAULT_CODES: &[LocalCode] = &[
         "A thread of the node ended unasked",
         "This is a defect of the program: report the lines above it in the log. Start the node again.",
     ),
+    page(
+        "certificate_expired",
+        "The node's certificate has expired, and it cannot sign another",
+        "A node signs a new one by itself, also after a long time off, with the authority that is in its state; this one has never had it, or has to take a copy of the state first. No other node lets it in: remove it with `shopctl member remove`, move the directory away, and join under a new id. If its clock is wrong, set that instead.",
+    ),
 ];
 
 #[cfg(test)]
