@@ -54,6 +54,8 @@ pub struct Member {
     pub machine: Machine,
     pub data: PathBuf,
     process: Option<Child>,
+    /// Overrides of this node alone, after the cluster's.
+    environment: Vec<(String, String)>,
     log: PathBuf,
     api: Api,
 }
@@ -78,12 +80,11 @@ impl Cluster {
         environment: &[(&str, &str)],
         program: Program,
     ) -> Result<Cluster> {
-        let environment = environment.iter().map(|(key, value)| (key.to_string(), value.to_string()));
         let mut cluster = Cluster {
             network,
             members: Vec::new(),
             admin_key: String::new(),
-            environment: environment.collect(),
+            environment: owned(environment),
             program,
             dir: tempfile::Builder::new().prefix("shopnode-test-").tempdir()?,
         };
@@ -231,6 +232,7 @@ impl Cluster {
             program: self.program,
             data: self.dir.path().join(&name),
             process: None,
+            environment: Vec::new(),
             log: self.dir.path().join(format!("{name}.log")),
             api: Api::new(&format!("http://{}:8080", machine.address), Some(&self.admin_key))?,
             machine,
@@ -241,7 +243,8 @@ impl Cluster {
         let log = OpenOptions::new().append(true).create(true).open(&member.log)?;
         let mut command = member.machine.command(member.program.binary()?);
         command.args(["run", "--data"]).arg(&member.data);
-        command.envs(self.environment.iter().map(|(key, value)| (key, value)));
+        let environment = self.environment.iter().chain(&member.environment);
+        command.envs(environment.map(|(key, value)| (key, value)));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         command.spawn().context("shopnode run does not start")
     }
@@ -413,8 +416,12 @@ impl Cluster {
 
     /// Overrides other configuration keys than before, on nodes that start from now on.
     pub fn configure(&mut self, environment: &[(&str, &str)]) {
-        self.environment =
-            environment.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        self.environment = owned(environment);
+    }
+
+    /// As [`Cluster::configure`], besides, on the node at a place alone.
+    pub fn configure_one(&mut self, place: usize, environment: &[(&str, &str)]) {
+        self.members[place].environment = owned(environment);
     }
 
     /// Installs this program on a machine whose node has ended.
@@ -551,6 +558,10 @@ impl Cluster {
         };
         self.members.iter().map(tail).collect()
     }
+}
+
+fn owned(environment: &[(&str, &str)]) -> Vec<(String, String)> {
+    environment.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
 
 impl Member {

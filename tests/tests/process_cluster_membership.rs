@@ -137,6 +137,44 @@ fn a_voter_that_stays_dead_is_replaced() -> Result<()> {
     })
 }
 
+/// A machine gets another address: its node says so, the group and its peers look for it there, and it counts as before.
+#[test]
+fn a_node_that_has_moved_is_found_where_it_is() -> Result<()> {
+    with_network(|network| async move {
+        let mut cluster = Cluster::start(network, 3, &[]).await?;
+        orders::enable_manual(&cluster.admin(0)).await?;
+        orders::sell(&cluster.admin(0), "TEA-1", 100).await?;
+        let leader = cluster.leader().await?;
+        let (moved, other) = ((leader + 1) % 3, (leader + 2) % 3);
+        let address = format!("{}:7081", cluster.members[moved].machine.address);
+        cluster.stop(moved).await?;
+        cluster.configure_one(moved, &[("SHOPNODE_CLUSTER__LISTEN", &address)]);
+        cluster.start_again(moved)?;
+        cluster.ready(moved).await?;
+        becomes(&cluster, moved, "cluster", &address).await?;
+        wait::until("the group to know where it is", WITHIN, || async {
+            let is_told = |line: &str| line.contains("UpdateMember") && line.contains(&address);
+            cluster
+                .running()
+                .iter()
+                .any(|place| cluster.members[*place].log().lines().any(is_told))
+                .then_some(())
+        })
+        .await
+        .map_err(|error| cluster.explain(&error))?;
+        sells(&cluster, moved).await?;
+
+        // Without the one that has moved there is no majority now.
+        cluster.kill(leader)?;
+        sells(&cluster, other).await?;
+        sells(&cluster, moved).await?;
+        // And who was away meanwhile finds it.
+        cluster.start_again(leader)?;
+        cluster.ready(leader).await?;
+        cluster.converged().await
+    })
+}
+
 /// What `shopctl` prints for scripts.
 fn json(cluster: &Cluster, place: usize, arguments: &[&str]) -> Result<Value> {
     cluster.shopctl(place, &[arguments, &["-o", "json"]].concat())?.json()
