@@ -17,6 +17,8 @@ pub struct Span {
     pub parent: Vec<u8>,
     /// Its name, and its command or operation.
     pub label: String,
+    /// The name of the node that sent it.
+    pub node: String,
 }
 
 /// One request: its bytes, and what they say.
@@ -127,23 +129,37 @@ fn take(stream: TcpStream) -> Result<Received> {
 fn spans(request: &[u8]) -> Option<Vec<Span>> {
     let mut spans = Vec::new();
     for resource in all(request, 1)? {
+        let described = all(resource, 1)?.concat();
+        let node = attribute(&described, 1, &["service.instance.id"])?.unwrap_or_default();
         for scope in all(resource, 2)? {
             for span in all(scope, 2)? {
-                let text = |bytes: Vec<&[u8]>| Some(String::from_utf8_lossy(bytes.first()?).into_owned());
-                let mut label = text(all(span, 5)?)?;
-                for attribute in all(span, 9)? {
-                    let name = text(all(attribute, 1)?)?;
-                    let value = all(attribute, 2)?;
-                    if matches!(name.as_str(), "command" | "operation") {
-                        label = format!("{label} {}", text(all(value.first()?, 1)?)?);
-                    }
+                let mut label = text(all(span, 5)?.first()?);
+                if let Some(what) = attribute(span, 9, &["command", "operation"])? {
+                    label = format!("{label} {what}");
                 }
                 let bytes = |field| Some(all(span, field)?.first().map(|id| id.to_vec()).unwrap_or_default());
-                spans.push(Span { trace: bytes(1)?, id: bytes(2)?, parent: bytes(4)?, label });
+                let node = node.clone();
+                spans.push(Span { trace: bytes(1)?, id: bytes(2)?, parent: bytes(4)?, label, node });
             }
         }
     }
     Some(spans)
+}
+
+/// The text of the first of these attributes, which are in a field of a message. The outer `None` is for what is no protobuf message.
+fn attribute(message: &[u8], field: u64, names: &[&str]) -> Option<Option<String>> {
+    for attribute in all(message, field)? {
+        let name = text(all(attribute, 1)?.first()?);
+        if names.contains(&name.as_str()) {
+            let value = all(attribute, 2)?;
+            return Some(all(value.first()?, 1)?.first().map(|bytes| text(bytes)));
+        }
+    }
+    Some(None)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// The values of a field whose values are bytes: texts and messages, too. `None` if this is no protobuf message.

@@ -64,7 +64,7 @@ impl Cluster {
                 settings.update(&data, *http)?;
                 self.run(&data, *http)?;
             } else if number == 1 {
-                let text = settings.of_new(*http, ports::free_udp()?)?;
+                let text = settings.of_new(&data, *http, ports::free_udp()?)?;
                 let founded = found(&data, &text, founding).await?;
                 home.keep_admin_token(&founded.admin_key)?;
                 self.run(&data, *http)?;
@@ -77,7 +77,7 @@ impl Cluster {
             self.trust_new_nodes(home).await?;
         }
         for (data, http) in to_join {
-            let text = settings.of_new(http, ports::free_udp()?)?;
+            let text = settings.of_new(&data, http, ports::free_udp()?)?;
             self.join(home, &data, &text).await?;
             self.run(&data, http)?;
             self.ready(shutdown).await?;

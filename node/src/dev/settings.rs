@@ -22,9 +22,12 @@ pub struct Settings<'a> {
 }
 
 impl Settings<'_> {
-    /// The text for a new node.
-    pub fn of_new(&self, http: SocketAddr, cluster: SocketAddr) -> Result<String> {
+    /// The text for a new node in `data`. All are on one host: they are told apart in logs and traces by what the directories are called.
+    pub fn of_new(&self, data: &Path, http: SocketAddr, cluster: SocketAddr) -> Result<String> {
         let mut settings = self.of_this_start(http);
+        if let Some(name) = data.file_name() {
+            settings.push(("node.name", path(Path::new(name))));
+        }
         settings.push(("cluster.listen", Value::from(cluster.to_string())));
         settings.push(("cluster.name", Value::from("dev")));
         settings.push(("payments.sandbox.enabled", Value::from(true)));
