@@ -116,9 +116,8 @@ async fn the_node_that_sends_the_mails_dies_and_its_work_is_finished() -> Result
     leases_rest(&dev).await?;
     let mut ids = vec![place(&dev.admin()).await?];
     mailed(&dev, &ids).await?;
-    let mailer = mailer(&dev).await?;
+    let mailer = sender(&dev, "mail").await?;
     let nodes: Vec<_> = (0..3).filter(|place| *place != mailer).map(|place| dev.admin_at(place)).collect();
-    let taken_before = leases(&dev, "notifications");
 
     // The second half is with the processor, and mails about the first half are on their way.
     for _ in 0..2 {
@@ -132,12 +131,11 @@ async fn the_node_that_sends_the_mails_dies_and_its_work_is_finished() -> Result
         .await
         .with_context(|| dev.log())?;
     }
-    dev.kill(mailer).await?;
+    kill_and_see_a_successor(&mut dev, mailer, "notifications").await?;
     for id in &ids {
         orders::settled(&nodes[0], id, "open", "paid").await.with_context(|| dev.log())?;
     }
     mailed(&dev, &ids).await.with_context(|| dev.log())?;
-    ensure!(leases(&dev, "notifications") > taken_before, "nobody took the work over: the test is vacuous");
 
     // A worker looks for work at least once a second: one that would do it again has done it by then.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
@@ -153,6 +151,76 @@ async fn the_node_that_sends_the_mails_dies_and_its_work_is_finished() -> Result
     }
     println!("{} orders, {} mails", ids.len(), mails.len());
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_node_that_sends_the_texts_dies_and_no_buyer_is_told_twice() -> Result<()> {
+    // Two at a time, so that some are sent, some are in hand and some are begun when it happens.
+    let mut dev = Dev::cluster(3, &[("SHOPNODE_WORKERS__PARALLEL", "2")]).await?;
+    orders::sell(&dev.admin(), "TEA-1", 100).await?;
+    leases_rest(&dev).await?;
+    let mut parcels = Vec::new();
+    for _ in 0..UNDER_WAY {
+        parcels.push(place_with_a_phone(&dev.admin()).await?);
+    }
+    for parcel in &parcels {
+        orders::settled(&dev.admin(), &parcel.id, "open", "paid").await?;
+    }
+    let (first, rest) = parcels.split_first().context("a parcel")?;
+    let (before, after) = rest.split_at(rest.len() / 2);
+    ship(&dev.admin(), first).await?;
+    let texter = sender(&dev, "sms").await?;
+    let nodes: Vec<_> = (0..3).filter(|place| *place != texter).map(|place| dev.admin_at(place)).collect();
+
+    // The provider takes each text at once, and says so late: some are sent and not known to be.
+    let slow = json!({"fault": "slow", "times": before.len(), "delay_ms": 2_000});
+    dev.sms().post("/faults", &slow).await?.expect(204)?;
+    for (number, parcel) in before.iter().enumerate() {
+        ship(&nodes[number % nodes.len()], parcel).await?;
+    }
+    let seen = texts(&dev).await?.len();
+    wait::until("the next text", WITHIN, || async { (texts(&dev).await.ok()?.len() > seen).then_some(()) })
+        .await
+        .with_context(|| dev.log())?;
+    kill_and_see_a_successor(&mut dev, texter, "sms").await?;
+    let (taken, known) = (texts(&dev).await?.len(), known_as_sent(&nodes[0]).await?);
+    ensure!(taken > known, "the shop knows of all {taken} texts: the test is vacuous");
+    for parcel in after {
+        ship(&nodes[0], parcel).await?;
+    }
+    wait::until("texts by the successor", WITHIN, || async {
+        let texts = texts(&dev).await.ok()?;
+        after.iter().all(|parcel| parcel.told_by(&texts) > 0).then_some(())
+    })
+    .await
+    .with_context(|| dev.log())?;
+
+    // Texts in doubt are looked for five seconds later, and found.
+    wait::until("all texts to be known", WITHIN, || async {
+        (known_as_sent(&nodes[0]).await.ok()? == texts(&dev).await.ok()?.len()).then_some(())
+    })
+    .await
+    .with_context(|| dev.log())?;
+    let texts = texts(&dev).await?;
+    for parcel in &parcels {
+        let told = parcel.told_by(&texts);
+        ensure!(told <= 1, "{told} texts about order {}: {texts:#?}", parcel.number);
+    }
+    println!("{} parcels, {} texts", parcels.len(), texts.len());
+    Ok(())
+}
+
+/// What a buyer is to be told of by a text when it is sent.
+struct Parcel {
+    id: String,
+    number: u64,
+}
+
+impl Parcel {
+    fn told_by(&self, texts: &[Value]) -> usize {
+        let about = format!(" of order {} is on its way.", self.number);
+        texts.iter().filter(|text| text["body"].as_str().is_some_and(|body| body.ends_with(&about))).count()
+    }
 }
 
 /// Waits until no lease has moved for a while: nodes that are new take theirs over from the first one.
@@ -175,13 +243,25 @@ fn leases(dev: &Dev, queue: &str) -> usize {
     log.lines().filter(|line| line.contains("holds the lease") && line.contains(&queue)).count()
 }
 
-/// The node that has sent mail.
-async fn mailer(dev: &Dev) -> Result<usize> {
-    let sent = r#"shopnode_effects_total{kind="mail",result="ok"}"#;
-    wait::until("a node that has sent mail", WITHIN, || async {
+/// Kills the node that works on a queue, and waits for another one to hold the lease: says how long that took. Without it
+/// nothing is proved.
+async fn kill_and_see_a_successor(dev: &mut Dev, place: usize, queue: &str) -> Result<()> {
+    let (before, killed) = (leases(dev, queue), Instant::now());
+    dev.kill(place).await?;
+    wait::until("a successor", WITHIN, || std::future::ready((leases(dev, queue) > before).then_some(())))
+        .await
+        .with_context(|| dev.log())?;
+    println!("{queue}: {:.2?} from the kill to the lease of a successor", killed.elapsed());
+    Ok(())
+}
+
+/// The node that has sent something of this kind.
+async fn sender(dev: &Dev, kind: &str) -> Result<usize> {
+    let sent = format!(r#"shopnode_effects_total{{kind="{kind}",result="ok"}}"#);
+    wait::until("a node that has sent it", WITHIN, || async {
         for place in 0..dev.file.nodes.len() {
             let metrics = dev.admin_at(place).get("/metrics").await.ok()?.text;
-            if metrics.contains(sent) {
+            if metrics.contains(&sent) {
                 return Some(place);
             }
         }
@@ -195,6 +275,31 @@ async fn place(api: &Api) -> Result<String> {
     let order = orders::order("TEA-1", 1, "sandbox", "card_ok");
     let placed = api.post("/store/v1/orders", &order).await?.expect(201)?;
     Ok(placed["id"].as_str().context("an id")?.to_owned())
+}
+
+/// As [`place`], by a buyer who has a phone.
+async fn place_with_a_phone(api: &Api) -> Result<Parcel> {
+    let mut order = orders::order("TEA-1", 1, "sandbox", "card_ok");
+    order["shipping_address"]["phone"] = "+49 (30) 901820".into();
+    let placed = api.post("/store/v1/orders", &order).await?.expect(201)?;
+    let id = placed["id"].as_str().context("an id")?.to_owned();
+    Ok(Parcel { id, number: placed["number"].as_u64().context("a number")? })
+}
+
+async fn ship(api: &Api, parcel: &Parcel) -> Result<()> {
+    api.post(&format!("/admin/v1/orders/{}/fulfilments", parcel.id), &json!({})).await?.expect(201)?;
+    Ok(())
+}
+
+async fn texts(dev: &Dev) -> Result<Vec<Value>> {
+    let list = dev.sms().get("/texts").await?.expect(200)?;
+    Ok(list["data"].as_array().context("a list of texts")?.clone())
+}
+
+/// Of how many texts the shop knows that they were sent.
+async fn known_as_sent(api: &Api) -> Result<usize> {
+    let list = api.get("/admin/v1/sms?status=sent&limit=100").await?.expect(200)?;
+    Ok(list["data"].as_array().context("a list of texts")?.len())
 }
 
 async fn mails(dev: &Dev) -> Result<Vec<Value>> {
