@@ -213,15 +213,16 @@ async fn found_cluster(
     };
     let found = found.await;
     replica.close().await;
-    let store = Arc::downgrade(&replica.store);
+    let store = replica.store.clone();
     drop(replica);
-    // The engine's files are free once the last of its threads has let go of them.
+    // Its files are free once it is closed. Whoever lets go of it last does that, and takes his time: it has to be here.
     for _ in 0..RELEASE_LOOKS {
-        if store.strong_count() == 0 {
+        if Arc::strong_count(&store) == 1 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    tokio::task::spawn_blocking(move || drop(store)).await?;
     let cluster = found.context("cannot make a cluster of this node")?.cluster;
     identity.cluster = Some(cluster);
     identity.store(directory.root())?;
