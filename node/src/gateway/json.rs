@@ -8,6 +8,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Error, MapAccess, SeqAccess, 
 use serde::{Deserialize, Deserializer};
 use serde_path_to_error::{Path, Segment};
 use shop::Code;
+use shop::http::ObjectsOnly;
 
 use super::problem::Problem;
 
@@ -24,12 +25,14 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         return Err(malformed("the body is empty".to_owned()));
     }
     refuse_repeated_names(text)?;
-    // Types of several members can be read from an array of them as well, and one whose members may all be left out from `[]`.
+    // Said here, because a type that takes any value would take this one.
     if !text.trim_ascii_start().starts_with('{') {
         return Err(Problem::at(Code::MalformedBody, "", "the body is not an object"));
     }
     // Where an error is costs something to follow: only who made one waits for it.
-    serde_json::from_str(text).or_else(|_| read_and_point(text))
+    let mut source = serde_json::Deserializer::from_str(text);
+    let read = T::deserialize(ObjectsOnly(&mut source)).and_then(|value| source.end().map(|()| value));
+    read.or_else(|_| read_and_point(text))
 }
 
 /// The same again, to find out where it goes wrong.
@@ -37,7 +40,8 @@ fn read_and_point<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     let malformed = |detail: String| Problem::new(Code::MalformedBody, detail);
     let mut source = serde_json::Deserializer::from_str(text);
     let mut track = serde_path_to_error::Track::new();
-    let value = T::deserialize(serde_path_to_error::Deserializer::new(&mut source, &mut track));
+    let tracked = serde_path_to_error::Deserializer::new(ObjectsOnly(&mut source), &mut track);
+    let value = T::deserialize(tracked);
     let value = value.map_err(|error: serde_json::Error| {
         let detail = without_content(&error);
         if error.is_data() {
@@ -274,6 +278,7 @@ mod tests {
         check(br#"{"lines": [], "surprise": 1}"#, Err("/surprise"));
         check(br#"{"lines": [{}]}"#, Err("/lines/0"));
         check(br#"{"lines": 7}"#, Err("/lines"));
+        check(br#"{"lines": [{"quantity": 1}, [1]]}"#, Err("/lines/1"));
     }
 
     #[test]

@@ -7,20 +7,22 @@ use serde_path_to_error::{Path, Segment};
 
 use crate::codes::Code;
 use crate::http::checks::{item, member};
+use crate::http::objects::ObjectsOnly;
 use crate::rejection::Rejection;
 
 /// A body from its bytes. What is not JSON is `malformed_body`; JSON that is not what the route takes (a wrong type, an
 /// unknown or a missing member) is `invalid_value` with a pointer.
 pub fn parse_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Rejection> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| refuse(&error))?;
+    let value =
+        serde_path_to_error::deserialize(ObjectsOnly(&mut deserializer)).map_err(|error| refuse(&error))?;
     deserializer.end().map_err(|error| Rejection::new(Code::MalformedBody, error.to_string()))?;
     Ok(value)
 }
 
 /// The same from a value, such as the result of a merge patch.
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Rejection> {
-    serde_path_to_error::deserialize(value).map_err(|error| refuse(&error))
+    serde_path_to_error::deserialize(ObjectsOnly(value)).map_err(|error| refuse(&error))
 }
 
 fn refuse(error: &serde_path_to_error::Error<serde_json::Error>) -> Rejection {

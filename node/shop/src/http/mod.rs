@@ -7,6 +7,7 @@ mod cloud_event;
 mod etag;
 mod list;
 mod merge_patch;
+mod objects;
 mod problem;
 
 pub use body::{from_value, parse_body};
@@ -15,4 +16,5 @@ pub use cloud_event::CloudEvent;
 pub use etag::{etag, if_match};
 pub use list::{Cursor, DEFAULT_LIMIT, Limit, Page, Sort};
 pub use merge_patch::merge_patch;
+pub use objects::ObjectsOnly;
 pub use problem::{Problem, ProblemAt};
