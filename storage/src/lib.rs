@@ -3,6 +3,7 @@
 //!
 //! It never knows what the records mean, never replicates, and never guesses: a [`Fault`] is local and fatal.
 
+mod blobs;
 pub mod codec;
 mod digest;
 #[cfg(feature = "sled")]
@@ -31,6 +32,7 @@ mod view;
 #[cfg(feature = "sled")]
 mod write_behind;
 
+pub use blobs::{BlobHash, BlobStore, MAX_BLOB_BYTES, ParseBlobHashError};
 pub use codec::{Value, decode, encode};
 pub use digest::{Digests, TableDigest};
 pub use engine::{Batch, Direction, Engine, KeyRange, Raw, Scan};
