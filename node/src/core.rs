@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use raft::ReadError;
 use shop::cluster::{self, AddAuthority};
 use shop::{Code, Envelope, Reply};
-use storage::{Fault, Store, View};
+use storage::{BlobHash, BlobStore, Fault, Store, View};
 
 use crate::api::cluster::ClusterView;
 use crate::auth::Known;
+use crate::blobs::Image;
 use crate::enrolment;
 use crate::gateway::{Consistency, Core, STORE, Unserved};
 use crate::membership::{Order, Refusal};
@@ -127,6 +129,22 @@ impl Core for Node {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<(), Unserved>> {
         Box::pin(self.consumers.heartbeat(&self.replica, group, member, deadline.into()))
+    }
+
+    fn blobs(&self) -> &Arc<BlobStore> {
+        &self.blobs.store
+    }
+
+    fn keep_image(&self, bytes: Bytes) -> BoxFuture<'_, Result<BlobHash, Unserved>> {
+        Box::pin(self.blobs.keep(bytes))
+    }
+
+    fn image(&self, hash: BlobHash) -> BoxFuture<'_, Result<Option<Image>, Unserved>> {
+        Box::pin(self.blobs.image(hash))
+    }
+
+    fn confirm_images(&self, hashes: Vec<BlobHash>) -> BoxFuture<'_, Result<Vec<BlobHash>, Unserved>> {
+        Box::pin(self.blobs.confirm(hashes))
     }
 
     fn order(&self, order: Order, deadline: Instant) -> BoxFuture<'_, Result<(), Refusal>> {

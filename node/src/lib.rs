@@ -8,6 +8,7 @@ pub mod auth;
 pub mod autopilot;
 mod backoff;
 pub mod backup;
+pub mod blobs;
 pub mod cli;
 pub mod clock;
 mod compaction;

@@ -8,8 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use net::{ClusterId, Isolated, QuicConfig, QuicTransport, Transport};
 use raft::NodeInfo;
-use storage::Scope;
+use storage::{BlobStore, Scope};
 
+use crate::blobs::Blobs;
 use crate::clock::SystemClock;
 use crate::compaction::{self, Compactor};
 use crate::config::Config;
@@ -45,6 +46,7 @@ pub struct Node {
     pub clock: SystemClock,
     pub metrics: Metrics,
     pub replica: Replica,
+    pub blobs: Blobs,
     pub membership: Membership,
     pub compactor: Compactor,
     pub consumers: Consumers,
@@ -92,6 +94,10 @@ impl Node {
             replica.close().await;
             bail!(rejoin::without_certificate(expired, identity.node, root));
         }
+        let images = directory.blobs();
+        let images = tokio::task::spawn_blocking(move || BlobStore::open(&images)).await?;
+        let images = images.context("the images of this node cannot be used")?;
+        let blobs = Blobs::new(Arc::new(images), replica.host.clone(), replica.peers.clone());
         let membership = Membership::new(replica.clone(), identity.node);
         endpoint.enrol_by(Arc::new(Enroller {
             store: replica.store.clone(),
@@ -110,6 +116,7 @@ impl Node {
             clock,
             metrics,
             replica,
+            blobs,
             membership,
             compactor: Compactor::default(),
             consumers: Consumers::default(),

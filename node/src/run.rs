@@ -216,6 +216,7 @@ async fn until_the_end(node: &Node, app: App, listener: TcpListener) -> Result<E
     let keeping = AbortOnDropHandle::new(tokio::spawn(keeping.run(timekeeping::LOOK_EVERY)));
     let consumers = node.consumers.clone().watch(node.replica.clone(), node.metrics.clone());
     let consumers = AbortOnDropHandle::new(tokio::spawn(consumers));
+    let blobs = AbortOnDropHandle::new(tokio::spawn(node.blobs.clone().follow()));
     let shutdown = node.shutdown.clone();
     let serving = tokio::spawn(gateway::serve(listener, app, async move { shutdown.begun().await }));
     let ending = tokio::select! {
@@ -235,7 +236,7 @@ async fn until_the_end(node: &Node, app: App, listener: TcpListener) -> Result<E
     // The gateway keeps its own time: it cuts what is left when the drain time is over.
     let (served, worked) = tokio::join!(serving, tokio::time::timeout(drain, workers.stop()));
     exchange.abort();
-    drop((reads, keeping, consumers));
+    drop((reads, keeping, consumers, blobs));
     // They hold the state: whoever closes that waits for the piece under way.
     if !compaction.is_finished() && tokio::time::timeout(drain, compaction).await.is_err() {
         tracing::warn!("new files of the state were still being written; the next start removes them");

@@ -49,6 +49,7 @@ const ROUTES: &[(&str, &str, Who, &str)] = &[
     ("GET", "/store/v1/products", Who::Public, ""),
     ("GET", "/store/v1/products/{id_or_slug}", Who::Public, ""),
     ("GET", "/store/v1/categories", Who::Public, ""),
+    ("GET", "/store/v1/images/{hash}", Who::Public, ""),
     ("GET", "/store/v1/availability", Who::Public, ""),
     ("POST", "/store/v1/orders", Who::Public, ""),
     ("POST", "/store/v1/carts", Who::Public, ""),

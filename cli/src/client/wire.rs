@@ -31,6 +31,8 @@ pub enum Payload {
     Json(String),
     /// A CSV file (RFC 4180).
     Csv(bytes::Bytes),
+    /// A file of this media type.
+    Image(&'static str, bytes::Bytes),
 }
 
 impl Payload {
@@ -83,6 +85,9 @@ pub async fn send(
             .timeout(remaining.min(ATTEMPT_TIMEOUT)),
         Payload::Csv(bytes) => {
             builder.header(CONTENT_TYPE, "text/csv").body(bytes.clone()).timeout(remaining)
+        }
+        Payload::Image(media, bytes) => {
+            builder.header(CONTENT_TYPE, *media).body(bytes.clone()).timeout(remaining)
         }
     };
     let mut response = match builder.send().await {

@@ -6,12 +6,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use shop::command::Dedupe;
 use shop::ids::RequestId;
 use shop::payment::http::Providers;
 use shop::{Actor, Code, Command, Envelope, Reply};
-use storage::{Fault, Store, View};
+use storage::{BlobHash, BlobStore, Fault, Store, View};
 use tokio::sync::Semaphore;
 
 use super::balance::Balance;
@@ -23,6 +24,7 @@ use super::rendered::Rendered;
 use crate::api::{Jobs, SigningSecretsOf};
 use crate::auth::{Keys, Known};
 use crate::backup::Keeper;
+use crate::blobs::Image;
 use crate::clock::{SystemClock, fresh_request_id};
 use crate::config::{self, Http, RateLimit};
 use crate::membership::{Order, Refusal};
@@ -30,6 +32,8 @@ use crate::telemetry::{Metrics, current_trace};
 
 /// The most store reads that run at once; more wait for their turn until their deadline.
 const READS_AT_ONCE: usize = 32;
+/// The most images that are uploaded at once: each is in memory, as a whole.
+const UPLOADS_AT_ONCE: usize = 8;
 /// The most callers that wait at once for this node to hear whether anybody knows them.
 const STRANGERS_AT_ONCE: usize = 64;
 /// How long a command may take before its outcome is called unknown: several elections. Without a quorum the answer
@@ -146,6 +150,18 @@ pub trait Core: Send + Sync + 'static {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<(), Unserved>>;
 
+    /// The blobs that this node has.
+    fn blobs(&self) -> &Arc<BlobStore>;
+
+    /// Keeps an image, on a majority of the voters too.
+    fn keep_image(&self, bytes: Bytes) -> BoxFuture<'_, Result<BlobHash, Unserved>>;
+
+    /// An image, whichever node has it; `None` when none has.
+    fn image(&self, hash: BlobHash) -> BoxFuture<'_, Result<Option<Image>, Unserved>>;
+
+    /// Sees to it that a majority of the voters has these images, and returns those that no node has.
+    fn confirm_images(&self, hashes: Vec<BlobHash>) -> BoxFuture<'_, Result<Vec<BlobHash>, Unserved>>;
+
     /// Has an order about the cluster's members carried out by whoever leads.
     fn order(&self, order: Order, deadline: Instant) -> BoxFuture<'_, Result<(), Refusal>>;
 }
@@ -184,6 +200,8 @@ pub struct Shared {
     pub jobs: Jobs,
     pub rendered: Rendered,
     pub reads: Arc<Semaphore>,
+    /// Images that are uploaded at once.
+    pub uploads: Semaphore,
     /// Callers that wait to be known.
     pub strangers: Semaphore,
     /// When what waits was counted last.
@@ -207,6 +225,7 @@ impl App {
             jobs: Jobs::default(),
             rendered: Rendered::default(),
             reads: Arc::new(Semaphore::new(READS_AT_ONCE)),
+            uploads: Semaphore::new(UPLOADS_AT_ONCE),
             strangers: Semaphore::new(STRANGERS_AT_ONCE),
             counted: tokio::sync::Mutex::default(),
             admission,

@@ -6,11 +6,13 @@ use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
+use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shop::Code;
+use shop::catalog::ImageType;
 use utoipa::ToSchema;
 
 use super::app::App;
@@ -28,6 +30,8 @@ pub enum Media {
     Json,
     Form,
     Csv,
+    /// An image of a format that browsers show.
+    Image,
     /// A webhook: whatever the provider calls it.
     Any,
 }
@@ -38,6 +42,7 @@ impl Media {
             Self::Json => matches!(essence, "application/json" | "application/merge-patch+json"),
             Self::Form => essence == "application/x-www-form-urlencoded",
             Self::Csv => essence == "text/csv",
+            Self::Image => ImageType::parse(essence).is_some(),
             Self::Any => true,
         }
     }
@@ -47,6 +52,7 @@ impl Media {
             Self::Json => "application/json",
             Self::Form => "application/x-www-form-urlencoded",
             Self::Csv => "text/csv",
+            Self::Image => "image/png, image/jpeg, image/webp, image/gif and image/avif",
             Self::Any => "any",
         }
     }
@@ -154,15 +160,16 @@ async fn collect(body: Body, limit: usize) -> Result<Bytes, Failure> {
     Ok(whole.freeze())
 }
 
+/// The media type of a body without its parameters; empty if none is said.
+pub fn media_type(headers: &HeaderMap) -> String {
+    let said = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = said.and_then(|text| text.split(';').next());
+    essence.map(|text| text.trim().to_ascii_lowercase()).unwrap_or_default()
+}
+
 fn check_media(request: &Request, media: Media) -> Result<(), Problem> {
-    let mut types = request.headers().get_all(CONTENT_TYPE).iter();
-    let (first, another) = (types.next(), types.next());
-    let essence = first
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.split(';').next())
-        .map(|text| text.trim().to_ascii_lowercase())
-        .unwrap_or_default();
-    if another.is_none() && media.accepts(&essence) {
+    let headers = request.headers();
+    if headers.get_all(CONTENT_TYPE).iter().nth(1).is_none() && media.accepts(&media_type(headers)) {
         return Ok(());
     }
     Err(Problem::new(Code::UnsupportedMediaType, format!("this route reads {}", media.wanted())))

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, StatusCode};
 use secrecy::SecretString;
@@ -15,7 +16,7 @@ use shop::level::FIRST_LEVEL;
 use shop::payment::http::Providers;
 use shop::user::{self, AddSigningKey, CreateApiKey, CreateClient, Scopes};
 use shop::{Actor, Command, EntryInfo, Envelope, Outcome, Reply, Shop};
-use storage::{Fault, MemoryEngine, Store, View};
+use storage::{BlobHash, BlobStore, Fault, MemoryEngine, Store, View};
 
 use super::app::{App, Consistency, Core, Parts, Unserved};
 use super::pipeline::Pipeline;
@@ -23,6 +24,7 @@ use crate::api::SigningSecretsOf;
 use crate::api::cluster::ClusterView;
 use crate::auth::{ApiKeySecret, Keys, Known, changes_signing, new_signing_key};
 use crate::backup::Keeper;
+use crate::blobs::Image;
 use crate::clock::{SystemClock, random};
 use crate::config::Config;
 use crate::effects::stripe::webhook::SigningSecrets;
@@ -33,6 +35,7 @@ use crate::telemetry::Metrics;
 /// The domain, applied on the spot.
 pub struct Direct {
     store: Arc<Store>,
+    blobs: Arc<BlobStore>,
     shop: Mutex<(Shop, u64)>,
     known: Known,
     /// Apart from the lock: it is asked for inside views, and a commit under the lock waits for views to end.
@@ -189,6 +192,27 @@ impl Core for Direct {
         })
     }
 
+    fn blobs(&self) -> &Arc<BlobStore> {
+        &self.blobs
+    }
+
+    fn keep_image(&self, bytes: Bytes) -> BoxFuture<'_, Result<BlobHash, Unserved>> {
+        Box::pin(async move {
+            match *self.refuse.lock().unwrap() {
+                Some(unserved) => Err(unserved),
+                None => Ok(self.blobs.put(&bytes).unwrap()),
+            }
+        })
+    }
+
+    fn image(&self, hash: BlobHash) -> BoxFuture<'_, Result<Option<Image>, Unserved>> {
+        Box::pin(async move { Ok(Image::find(&self.blobs, hash).unwrap()) })
+    }
+
+    fn confirm_images(&self, hashes: Vec<BlobHash>) -> BoxFuture<'_, Result<Vec<BlobHash>, Unserved>> {
+        Box::pin(async move { Ok(hashes.into_iter().filter(|hash| !self.blobs.contains(*hash)).collect()) })
+    }
+
     fn order(&self, _order: Order, _deadline: Instant) -> BoxFuture<'_, Result<(), Refusal>> {
         Box::pin(std::future::ready(Ok(())))
     }
@@ -208,7 +232,7 @@ pub struct Bench {
     pub pipeline: Pipeline,
     /// An API key of the staff with every scope.
     pub admin: String,
-    /// Holds the seal key's directory.
+    /// Holds the seal key and the blobs.
     _directory: tempfile::TempDir,
 }
 
@@ -223,10 +247,13 @@ impl Bench {
         config.rate_limit.enabled = false;
         change(&mut config);
         let directory = tempfile::tempdir().unwrap();
+        let blobs = directory.path().join("blobs");
+        std::fs::create_dir(&blobs).unwrap();
         let seal = Arc::new(SealKey::create(directory.path()).unwrap());
         let clock = SystemClock::start();
         let core = Arc::new(Direct {
             store: Arc::new(Store::open(Arc::new(MemoryEngine::new())).unwrap()),
+            blobs: Arc::new(BlobStore::open(&blobs).unwrap()),
             shop: Mutex::new((Shop::telling(), 0)),
             known: Known::default(),
             applied: AtomicU64::new(0),

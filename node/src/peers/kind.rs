@@ -23,3 +23,8 @@ pub const CLOCK: Kind = Kind(10);
 pub const SUBMIT_MANY: Kind = Kind(11);
 /// A consumer lives: see [`super::heartbeat`].
 pub const HEARTBEAT: Kind = Kind(12);
+/// Which blobs a node has, all there are, and channels that bring one there and here: see [`super::blob`].
+pub const HAS_BLOBS: Kind = Kind(13);
+pub const LIST_BLOBS: Kind = Kind(14);
+pub const GIVE_BLOB: Kind = Kind(15);
+pub const TAKE_BLOB: Kind = Kind(16);

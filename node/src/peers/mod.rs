@@ -4,6 +4,7 @@
 //! It keeps nothing, decides nothing about membership, and never forwards what was forwarded: a command makes one hop.
 
 mod authority;
+mod blob;
 mod clock;
 mod compact;
 mod courier;
@@ -26,6 +27,8 @@ use tokio::time::Instant;
 
 use crate::clock::SystemClock;
 use crate::fence::Fence;
+use blob::Shelf;
+pub use blob::{MOST_HASHES, put as put_blob};
 use courier::Couriers;
 use heard::Heard;
 pub use heard::Told;
@@ -69,6 +72,7 @@ struct Shared {
     hear_compact: OnceLock<HearCompact>,
     hear_heartbeat: OnceLock<HearHeartbeat>,
     tell_authority: OnceLock<TellAuthority>,
+    shelf: OnceLock<Arc<Shelf>>,
     couriers: Couriers,
     cache: Cache,
     heard: Heard,
@@ -96,6 +100,7 @@ impl Peers {
             hear_compact: OnceLock::new(),
             hear_heartbeat: OnceLock::new(),
             tell_authority: OnceLock::new(),
+            shelf: OnceLock::new(),
             couriers: Couriers::default(),
             cache: Cache::default(),
             heard: Heard::default(),

@@ -21,6 +21,9 @@ use super::{Shared, authority, clock, compact, courier, heartbeat, kind};
 use crate::level;
 use crate::telemetry::adopt;
 
+/// Why what is asked before everything is open is not answered.
+const STARTING: &str = "this node is starting";
+
 /// Forwarded commands whose outcome may be awaited at once. One more is refused, and its sender says so to its client.
 const FORWARDED_AT_ONCE: usize = 2048;
 
@@ -116,6 +119,21 @@ impl NodeService {
     }
 }
 
+impl NodeService {
+    /// A channel that is dropped before its end says that it was in vain.
+    async fn carry_blob(&self, from: NodeId, kind: Kind, channel: Channel) {
+        let shelf = self.shared.upgrade().and_then(|shared| shared.shelf.get().cloned());
+        let Some(shelf) = shelf else { return };
+        let carried = match kind {
+            kind::GIVE_BLOB => shelf.keep(channel).await,
+            _ => shelf.send(channel).await,
+        };
+        if let Err(why) = carried {
+            tracing::debug!(from, why, "a blob was not carried to its end");
+        }
+    }
+}
+
 /// What one run of apply has answered is ready at one moment: it goes into one frame.
 async fn send_answers(mut sender: Box<dyn FrameSender>, mut answers: mpsc::Receiver<(u32, Bytes)>) {
     let (mut taken, mut ready) = (Vec::new(), VecDeque::new());
@@ -155,6 +173,8 @@ impl Service for NodeService {
                 kind::COMPACT => compact::answer(shared.hear_compact.get(), &body),
                 kind::HEARTBEAT => heartbeat::answer(shared.hear_heartbeat.get(), body),
                 kind::AUTHORITY => authority::answer(shared.tell_authority.get(), &body),
+                kind::HAS_BLOBS => shared.shelf.get().ok_or(STARTING)?.has(&body),
+                kind::LIST_BLOBS => shared.shelf.get().ok_or(STARTING)?.list(&body),
                 Kind(other) => Err(format!("this node knows no question of kind {other}")),
             }
         })
@@ -164,6 +184,7 @@ impl Service for NodeService {
         Box::pin(async move {
             match kind {
                 kind::SUBMIT_MANY => self.submit_many(from, channel).await,
+                kind::GIVE_BLOB | kind::TAKE_BLOB => self.carry_blob(from, kind, channel).await,
                 // Dropping it is the answer.
                 _ => tracing::debug!(from, kind = kind.0, "channel of an unknown kind"),
             }

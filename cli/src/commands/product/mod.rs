@@ -1,5 +1,6 @@
 //! `shopctl product`: the catalogue.
 
+mod image;
 mod import;
 mod view;
 
@@ -12,10 +13,11 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::paging::{self, Paging};
 
-/// Import, list and show products
+/// Import, list and show products, upload their images
 #[derive(Debug, clap::Subcommand)]
 pub enum Product {
     Import(import::Import),
+    Image(image::Image),
     /// List products, the newest first
     List {
         /// Only those in this state: draft, published or archived
@@ -38,6 +40,7 @@ impl Product {
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Import(verb) => verb.run(context).await,
+            Self::Image(verb) => verb.run(context).await,
             Self::List { status, category, paging } => {
                 let query = |limit, cursor| ProductsQuery {
                     limit,

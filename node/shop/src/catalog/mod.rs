@@ -8,6 +8,7 @@ pub(crate) mod commands;
 mod event;
 #[cfg(feature = "http")]
 pub mod http;
+mod image;
 #[cfg(feature = "http")]
 pub mod import;
 mod outcome;
@@ -22,6 +23,7 @@ pub use commands::{
     Command, CreateCategory, CreateProduct, DeleteProduct, UpdateCategory, UpdateProduct, UpsertProducts,
 };
 pub use event::Event;
+pub use image::{ImageType, image_in, image_url};
 pub use outcome::{Change, Outcome, Upserted};
 pub use product::{
     Content, MAX_DESCRIPTION_BYTES, MAX_IMAGES, MAX_OPTIONS, MAX_PRICES, MAX_TAGS, MAX_VARIANTS, Product,

@@ -11,6 +11,7 @@ use shop::ids::ProductId;
 use shop::user::Scope;
 use utoipa_axum::routes;
 
+use super::images::confirm;
 use crate::gateway::{
     Call, Done, Json, PathId, Policy, Problem, Query, Routes, Tagged, expected_revision, unexpected,
 };
@@ -49,7 +50,9 @@ async fn list(call: Call, Query(query): Query<ProductsQuery>) -> Result<Response
     responses((status = 201, description = "The product", body = ProductView))
 )]
 async fn create(call: Call, body: Json<ProductInput>) -> Result<Response, Problem> {
-    let done = call.carry_out(body.value.command()?, body.fingerprint).await?;
+    let command = body.value.command()?;
+    confirm(&call, &command.content).await?;
+    let done = call.carry_out(command, body.fingerprint).await?;
     let view = view_of(&done)?;
     done.created(&format!("/admin/v1/products/{}", view.id), &view)?.tagged(view.revision)
 }
@@ -80,6 +83,7 @@ async fn patch(call: Call, PathId(id): PathId<ProductId>, body: Json<Value>) -> 
     let expected = expected_revision(&call.headers)?;
     let current = call.read(move |view| product(view, id)?.ok_or_else(missing)).await?;
     let mut command = patch_product(id, &current.value, body.value)?;
+    confirm(&call, &command.content).await?;
     // Apply compares: a repetition of what was carried out is answered as before, whatever the revision is now.
     command.if_revision = expected.unwrap_or(command.if_revision);
     let done = call.carry_out(command, body.fingerprint).await?;

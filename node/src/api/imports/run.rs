@@ -10,8 +10,10 @@ use shop::catalog::import::{Counted, Import, MAX_ERRORS, Places};
 use shop::catalog::{self, Change, Content, Outcome, Slug, UpsertProducts, VariantContent};
 use shop::ids::ProductId;
 use shop::inventory::SetStock;
-use storage::View;
+use shop::rejection::At;
+use storage::{BlobHash, View};
 
+use crate::api::catalog::no_image;
 use crate::api::jobs::{Running, Verdict};
 use crate::gateway::Problem;
 
@@ -50,7 +52,7 @@ struct Run {
 }
 
 impl Run {
-    async fn all(&mut self, import: Import, dry_run: bool) -> Result<Verdict, Problem> {
+    async fn all(&mut self, mut import: Import, dry_run: bool) -> Result<Verdict, Problem> {
         self.progress.total = total(&import);
         self.progress.failed = import.error_count;
         self.progress.done = import.refused;
@@ -58,6 +60,7 @@ impl Run {
         if nothing_to_do && import.error_count > 0 {
             self.progress.done = 1;
         }
+        import.products = self.with_their_images(import.products).await?;
         if dry_run {
             let mut errors = import.errors;
             errors.extend(self.look(import.products).await?);
@@ -117,6 +120,28 @@ impl Run {
             }
         }
         Ok(errors)
+    }
+
+    /// Refuses the products that name an image of this shop which nobody has. The others' are there to stay.
+    async fn with_their_images(&mut self, products: Vec<Content>) -> Result<Vec<Content>, Problem> {
+        let named: BTreeSet<BlobHash> =
+            products.iter().flat_map(|product| product.own_images().map(|(_, hash)| hash)).collect();
+        if named.is_empty() {
+            return Ok(products);
+        }
+        let missing = self.job.app.core.confirm_images(named.into_iter().collect()).await?;
+        let mut kept = Vec::with_capacity(products.len());
+        for product in products {
+            let lacks = product.own_images().find(|(_, hash)| missing.contains(hash)).map(|(at, _)| at);
+            match lacks {
+                Some(at) => {
+                    let At { pointer, code, detail } = no_image(at);
+                    self.refuse(product.slug, &Rejection::at(code, pointer, detail)).await?;
+                }
+                None => kept.push(product),
+            }
+        }
+        Ok(kept)
     }
 
     /// One chunk; one that is too large all the same, by halves.

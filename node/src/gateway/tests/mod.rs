@@ -4,6 +4,7 @@ mod credentials;
 mod document;
 mod errors;
 mod idempotency;
+mod images;
 mod limits;
 mod reads;
 mod shop;

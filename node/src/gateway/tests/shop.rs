@@ -276,7 +276,7 @@ async fn import(bench: &Bench, query: &str, key: &str) -> Value {
     import_of(CSV, bench, query, key).await
 }
 
-async fn import_of(csv: &str, bench: &Bench, query: &str, key: &str) -> Value {
+pub(super) async fn import_of(csv: &str, bench: &Bench, query: &str, key: &str) -> Value {
     let fields = ["content-type: text/csv; charset=utf-8", key];
     let job = bench.admin(&format!("POST /admin/v1/imports{query}"), &fields, csv).await;
     let line = format!("GET {}", job.header("location"));

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::catalog::{
     Backorder, Content, CreateProduct, MAX_DESCRIPTION_BYTES, MAX_IMAGES, MAX_OPTIONS, MAX_PRICES, MAX_TAGS,
-    MAX_VARIANTS, Product, Sku, Slug, Status, UpdateProduct, Variant, VariantContent,
+    MAX_VARIANTS, Product, Sku, Slug, Status, UpdateProduct, Variant, VariantContent, image_in,
 };
 use crate::http::{Checks, from_value, item, member, merge_patch};
 use crate::ids::ProductId;
@@ -45,7 +45,7 @@ pub struct ProductInput {
     pub options: Option<Vec<String>>,
     #[schema(min_items = 1, max_items = 100)]
     pub variants: Vec<VariantInput>,
-    /// URLs.
+    /// URLs that begin with `https://` or `http://`, or those of images of this shop.
     #[serde(default)]
     #[schema(max_items = 50)]
     pub images: Vec<String>,
@@ -149,9 +149,13 @@ pub fn check_content(content: &Content, checks: &mut Checks) {
     check_lines(checks, "/options", &content.options, MAX_OPTIONS, 100);
     check_lines(checks, "/images", &content.images, MAX_IMAGES, 2_048);
     for (at, url) in content.images.iter().enumerate() {
-        if !url.starts_with("https://") && !url.starts_with("http://") {
-            checks.fail(item("/images", at), "expected a URL that begins with https:// or http://");
-        }
+        let expected = match image_in(url) {
+            Some(Ok(_)) => continue,
+            Some(Err(_)) => "expected /store/v1/images/ and the hash that the upload has answered",
+            None if url.starts_with("https://") || url.starts_with("http://") => continue,
+            None => "expected a URL that begins with https:// or http://, or one of this shop's images",
+        };
+        checks.fail(item("/images", at), expected);
     }
     checks.length("/variants", content.variants.len(), 1..=MAX_VARIANTS, "variants");
     for (at, variant) in content.variants.iter().enumerate() {
@@ -290,6 +294,21 @@ mod tests {
                 "/variants/2/options"
             ]
         );
+    }
+
+    #[test]
+    fn an_image_is_a_url_or_one_of_the_shop_s() {
+        let own = format!("/store/v1/images/{}", "0a".repeat(32));
+        let images = json!(["https://x/y.png", own, "/store/v1/images/0A", "/store/v1/carts", "//x/y"]);
+        let mut body = json!({"title": "Tea", "images": images, "variants": [{"sku": "A"}]});
+        let rejection = input(body.clone()).content().unwrap_err();
+        let pointers: Vec<&str> = rejection.errors.iter().map(|at| at.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/images/2", "/images/3", "/images/4"]);
+        body["images"] = json!(["https://x/y.png", own]);
+        let content = input(body).content().unwrap();
+        let found: Vec<(usize, String)> =
+            content.own_images().map(|(at, hash)| (at, hash.to_string())).collect();
+        assert_eq!(found, [(1, "0a".repeat(32))]);
     }
 
     #[test]
