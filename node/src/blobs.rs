@@ -151,6 +151,13 @@ impl Blobs {
         Ok(missing)
     }
 
+    /// Brings here what all others have, as far as they answer.
+    pub async fn gather(&self) {
+        for turn in 0..self.others().len() {
+            self.catch_up(turn).await;
+        }
+    }
+
     /// Brings here what other nodes have, until dropped: a node that has joined, or was away, gets all there is.
     pub async fn follow(self) {
         for turn in 0.. {
@@ -161,9 +168,7 @@ impl Blobs {
 
     /// Brings here what one of the others has. Says whether that is done.
     async fn catch_up(&self, turn: usize) -> bool {
-        let members = self.host.status().members;
-        let others: Vec<NodeId> =
-            members.iter().map(|member| member.id).filter(|id| *id != self.peers.node()).collect();
+        let others = self.others();
         let Some(node) = turn.checked_rem(others.len()).map(|at| others[at]) else { return false };
         let (mut after, mut brought, mut failed) = (None, 0, 0);
         while let Some(page) = self.peers.list_blobs(node, after, Instant::now() + LIST_LIMIT).await {
@@ -245,9 +250,9 @@ impl Blobs {
         let deadline = Instant::now() + ASK_LIMIT;
         let mut told = Told { answered: BTreeSet::new(), holders: vec![BTreeSet::new(); hashes.len()] };
         told.note(own, hashes.iter().map(|hash| self.store.contains(*hash)).collect());
-        let members = self.host.status().members;
-        let others = members.into_iter().map(|member| member.id).filter(|node| *node != own);
-        let mut answers: FuturesUnordered<_> = others
+        let mut answers: FuturesUnordered<_> = self
+            .others()
+            .into_iter()
             .map(|node| async move { (node, self.peers.has_blobs(node, hashes, deadline).await) })
             .collect();
         while !enough(&told)
@@ -271,6 +276,11 @@ impl Blobs {
         let store = self.store.clone();
         let kept = spawn_blocking(move || store.put(&bytes)).await.map_err(|_| Unserved::NotReady)?;
         kept.inspect_err(damaged).map_err(|_| Unserved::NotReady)
+    }
+
+    fn others(&self) -> Vec<NodeId> {
+        let members = self.host.status().members;
+        members.into_iter().map(|member| member.id).filter(|node| *node != self.peers.node()).collect()
     }
 
     fn voters(&self) -> Vec<NodeId> {

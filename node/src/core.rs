@@ -147,6 +147,10 @@ impl Core for Node {
         Box::pin(self.blobs.confirm(hashes))
     }
 
+    fn gather_images(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.blobs.gather())
+    }
+
     fn order(&self, order: Order, deadline: Instant) -> BoxFuture<'_, Result<(), Refusal>> {
         Box::pin(self.membership.order(order, deadline.into()))
     }

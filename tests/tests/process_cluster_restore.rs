@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use reqwest::Method;
 use serde_json::Value;
 use shopnode_tests::network::with_network;
-use shopnode_tests::{Buyers, Cluster, Shopping, orders};
+use shopnode_tests::{Buyers, Cluster, Shopping, api, orders};
 
 const SKUS: [&str; 2] = ["TEA-1", "TEA-2"];
+const IMAGE: &str = "GIF89a\u{1}\0\u{1}\0\0\0\0;";
 const STOCKED: u32 = 1_000_000;
 /// Many times what a dial takes.
 const STRANGERS: Duration = Duration::from_secs(5);
@@ -59,6 +61,10 @@ fn a_backup_of_a_selling_shop_becomes_another_shop() -> Result<()> {
         let buyers = Buyers::start((0..3).map(|place| old.admin(place)).collect(), 4, shopping);
         buyers.more(50).await?;
         let before = buyers.acknowledged_orders();
+        // Not every node has it by the time that one of them writes the backup.
+        let image = admin.request(Method::POST, "/admin/v1/images").header("Content-Type", "image/gif");
+        let image = api::answer(image.body(IMAGE)).await?.expect(201)?;
+        let image = image["url"].as_str().context("a URL")?;
         old.shopctl(1, &["backup", "create"])?.ended(0)?;
         buyers.more(20).await?;
         let listed = old.shopctl(1, &["backup", "list", "-o", "json"])?.json()?;
@@ -75,6 +81,8 @@ fn a_backup_of_a_selling_shop_becomes_another_shop() -> Result<()> {
         for id in &before {
             restored.get(&format!("/admin/v1/orders/{id}")).await?.expect(200)?;
         }
+        let shown = restored.get(image).await?;
+        ensure!((shown.status, shown.text.as_str()) == (200, IMAGE), "{shown:?}");
         let (mut found, mut cursor) = (0, String::new());
         loop {
             let page = restored.get(&format!("/admin/v1/orders?limit=100{cursor}")).await?.expect(200)?;

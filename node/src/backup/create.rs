@@ -1,21 +1,24 @@
 //! Writes a backup while the shop sells.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Instant;
 
-use storage::{Export, Store, View};
+use storage::{BlobStore, Export, Store, View};
 
 use super::cipher::{SealedWrite, Sealer};
 use super::error::BackupError;
 use super::head::Head;
+use super::images;
 use super::manifest::{Manifest, tables};
 use super::passphrase::{Passphrase, Strength};
 use crate::clock::random;
 use crate::leisure::rest_after;
 use crate::secrets::SealKey;
 
-/// The version of the plain text.
-pub(super) const PLAIN_VERSION: u8 = 1;
+/// The versions of the plain text.
+pub(super) const WITHOUT_IMAGES: u8 = 1;
+pub(super) const WITH_IMAGES: u8 = 2;
 
 /// What the manifest says beside what the state says.
 #[derive(Debug, Clone)]
@@ -31,6 +34,7 @@ pub struct About {
 pub struct Moment {
     export: Export,
     index: u64,
+    images: Option<Arc<BlobStore>>,
 }
 
 impl Moment {
@@ -43,7 +47,14 @@ impl Moment {
         index: impl FnOnce(&View<'_>) -> Result<u64, storage::Fault>,
     ) -> Result<Moment, BackupError> {
         let view = store.view();
-        Ok(Moment { index: index(&view)?, export: view.export()? })
+        Ok(Moment { index: index(&view)?, export: view.export()?, images: None })
+    }
+
+    /// With these images, if there are any. They never change, and what the state names is there before it.
+    #[must_use]
+    pub fn with(mut self, images: &Arc<BlobStore>) -> Moment {
+        self.images = (!images.list(None, 1).is_empty()).then(|| images.clone());
+        self
     }
 
     /// The index of the log whose state it is.
@@ -99,8 +110,12 @@ pub fn create(
     let (bytes, hash) = head.encode()?;
     out.write_all(&bytes).map_err(BackupError::io("write", what))?;
     let mut sealer = Sealer::new(out, &key, &head, hash)?;
-    sealer.write(&[PLAIN_VERSION]).map_err(failed)?;
+    let version = if moment.images.is_some() { WITH_IMAGES } else { WITHOUT_IMAGES };
+    sealer.write(&[version]).map_err(failed)?;
     sealer.write(seal.bytes()).map_err(failed)?;
+    if let Some(images) = &moment.images {
+        images::write(images, &mut sealer, failed, || progress(0))?;
+    }
     let mut reader = moment.export.reader(&[])?;
     loop {
         let began = Instant::now();

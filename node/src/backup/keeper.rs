@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shop::Timestamp;
-use storage::{Fault, Store, View};
+use storage::{BlobStore, Fault, Store, View};
 
 use super::bucket::{Bucket, Patience};
 use super::create::{About, Moment, create};
@@ -59,7 +59,8 @@ impl Keeper {
         self.shelf()?.check()
     }
 
-    /// Writes the state as it is now, and removes backups beyond those to be kept. `progress` hears of records written and of all
+    /// Writes the state as it is now with the images, and removes backups beyond those to be kept. `images` is called once that moment
+    /// is taken: what it names is there then. `progress` hears of records written and of all
     /// there are, and ends it by returning false. It blocks.
     ///
     /// # Errors
@@ -67,6 +68,7 @@ impl Keeper {
     pub fn create(
         &self,
         store: &Store,
+        images: impl FnOnce() -> Arc<BlobStore>,
         index: impl FnOnce(&View<'_>) -> Result<u64, Fault>,
         active_version: u32,
         now: Timestamp,
@@ -74,7 +76,7 @@ impl Keeper {
     ) -> Result<(Name, Manifest), BackupError> {
         let (shelf, passphrase) = (self.shelf_with(Patience::Job)?, self.passphrase()?);
         shelf.tidy()?;
-        let moment = Moment::of(store, index)?;
+        let moment = Moment::of(store, index)?.with(&images());
         let about = About {
             cluster: self.cluster.clone(),
             cluster_id: self.cluster_id.clone(),

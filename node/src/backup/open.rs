@@ -2,12 +2,14 @@
 
 use std::io::{BufReader, Read};
 
+use storage::BlobHash;
 use zeroize::Zeroizing;
 
 use super::cipher::Opener;
-use super::create::PLAIN_VERSION;
+use super::create::{WITH_IMAGES, WITHOUT_IMAGES};
 use super::error::BackupError;
 use super::head::Head;
+use super::images;
 use super::manifest::Manifest;
 use super::passphrase::{KEY_BYTES, Passphrase};
 use super::shelf::Source;
@@ -18,8 +20,11 @@ pub(super) struct OpenBackup {
     /// The seal key of the cluster.
     pub seal_key: Zeroizing<[u8; KEY_BYTES]>,
     opener: Opener<BufReader<Box<dyn Read + Send>>>,
-    /// What of the first piece belongs to the export.
-    first: Option<Zeroizing<Vec<u8>>>,
+    /// What was opened and not read yet.
+    rest: Zeroizing<Vec<u8>>,
+    /// Whether images are next, and not the export.
+    pub has_images: bool,
+    what: String,
 }
 
 /// What a file says of itself.
@@ -45,20 +50,55 @@ impl OpenBackup {
         let mut opener = Opener::new(input, &key, &head, hash, &what)?;
         let piece = opener.next_piece()?.ok_or_else(|| BackupError::Truncated(what.clone()))?;
         let (&version, rest) = piece.split_first().ok_or_else(|| BackupError::Truncated(what.clone()))?;
-        if version != PLAIN_VERSION {
-            let (found, known) = (u32::from(version), u32::from(PLAIN_VERSION));
+        if ![WITHOUT_IMAGES, WITH_IMAGES].contains(&version) {
+            let (found, known) = (u32::from(version), u32::from(WITH_IMAGES));
             return Err(BackupError::Version { what, found, known });
         }
-        let (seal_key, rest) = rest.split_first_chunk::<KEY_BYTES>().ok_or(BackupError::Truncated(what))?;
-        let (seal_key, first) = (Zeroizing::new(*seal_key), Some(Zeroizing::new(rest.to_vec())));
-        Ok(OpenBackup { manifest: head.manifest, seal_key, opener, first })
+        let split = rest.split_first_chunk::<KEY_BYTES>();
+        let (seal_key, rest) = split.ok_or_else(|| BackupError::Truncated(what.clone()))?;
+        let (seal_key, rest) = (Zeroizing::new(*seal_key), Zeroizing::new(rest.to_vec()));
+        let has_images = version == WITH_IMAGES;
+        Ok(OpenBackup { manifest: head.manifest, seal_key, opener, rest, has_images, what })
+    }
+
+    /// The next image, which is what its hash says; `None` when there is no further one. They come before the export.
+    pub(super) fn next_image(&mut self) -> Result<Option<Vec<u8>>, BackupError> {
+        if !self.has_images {
+            return Ok(None);
+        }
+        let what = self.what.clone();
+        let damaged = |detail: &str| BackupError::damaged(&what, detail);
+        match self.take(1)?[..] {
+            [images::ONE] => {}
+            [images::END] => {
+                self.has_images = false;
+                return Ok(None);
+            }
+            _ => return Err(damaged("there is no image where one should be")),
+        }
+        let head = images::parse(&self.take(images::HEAD_BYTES)?);
+        let (hash, length) = head.ok_or_else(|| damaged("an image is too large"))?;
+        let bytes = self.take(length)?;
+        if BlobHash::of(&bytes) != hash {
+            return Err(damaged("an image is not what its hash says"));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// The next bytes of all.
+    fn take(&mut self, length: usize) -> Result<Vec<u8>, BackupError> {
+        while self.rest.len() < length {
+            let piece = self.opener.next_piece()?.ok_or_else(|| BackupError::Truncated(self.what.clone()))?;
+            self.rest.extend_from_slice(&piece);
+        }
+        Ok(self.rest.drain(..length).collect())
     }
 
     /// The next piece of the export's frames; `None` at the end.
     pub(super) fn next_piece(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, BackupError> {
-        match self.first.take() {
-            Some(first) => Ok(Some(first)),
-            None => self.opener.next_piece(),
+        match self.rest.is_empty() {
+            true => self.opener.next_piece(),
+            false => Ok(Some(std::mem::take(&mut self.rest))),
         }
     }
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use net::Isolated;
 use shop::broker::{FinishJob, JobStatus, queries};
 use shop::{Actor, tables};
-use storage::{Received, Scope, Store};
+use storage::{BlobStore, Received, Scope, Store};
 use zeroize::Zeroizing;
 
 use super::bucket::{Bucket, Patience};
@@ -92,15 +92,16 @@ impl Restoring {
             move || OpenBackup::open(&from, &passphrase)
         });
         // A backup that cannot be opened leaves no trace.
-        let backup = opened.await?.map_err(told)?;
+        let mut backup = opened.await?.map_err(told)?;
         level::check_version(backup.manifest.active_version)?;
         let directory = DataDir::create(&root)?;
         seal_key(&config, &directory, backup.seal_key.clone())?;
         let node = Identity::FIRST.node;
         let (state, cache_bytes) = (directory.state(), config.storage.cache_mb * 1024 * 1024);
-        let info = node_info(&config);
+        let (info, images) = (node_info(&config), directory.blobs());
         let received = tokio::task::spawn_blocking(move || -> Result<Manifest> {
             let store = Store::open_dir(&state, cache_bytes)?;
+            receive_images(&BlobStore::open(&images)?, &mut backup).map_err(told)?;
             let (received, manifest) = receive(&store, &from, backup).map_err(told)?;
             raft::found_on(&store, received, manifest.index, node, info)?;
             Ok(manifest)
@@ -129,6 +130,14 @@ async fn begin(root: &Path, config: &Config, directory: &DataDir) -> Result<()> 
 fn is_the_shop_s(prefix: u8) -> bool {
     storage::key::is_replicated(prefix)
         && ![tables::NODES, tables::JOIN_TOKENS, tables::AUTHORITIES].contains(&prefix)
+}
+
+/// Receives the images, which come first.
+fn receive_images(images: &BlobStore, backup: &mut OpenBackup) -> Result<(), BackupError> {
+    while let Some(image) = backup.next_image()? {
+        images.put(&image)?;
+    }
+    Ok(())
 }
 
 /// Receives the tables of the shop, after all of the backup was checked.

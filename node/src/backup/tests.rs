@@ -8,9 +8,10 @@ use net::Isolated;
 use shop::broker::{CreateJob, JobKind, JobStatus, queries};
 use shop::catalog::CreateCategory;
 use shop::{Actor, Command, tables};
-use storage::{MemoryEngine, Scope, Store};
+use storage::{BlobHash, BlobStore, MAX_BLOB_BYTES, MemoryEngine, Scope, Store};
 use zeroize::Zeroizing;
 
+use super::open::OpenBackup;
 use super::restore::Restoring;
 use super::{About, BackupError, Manifest, Moment, Passphrase, Source, Strength, create};
 use crate::clock::SystemClock;
@@ -99,6 +100,12 @@ async fn a_restored_shop_is_the_same_shop_in_another_cluster() {
     let moment = Moment::of(&store, |view| raft::applied_index(view)).unwrap();
     let digest = store.digest();
     let mut more = 0;
+    let blobs = Arc::new(BlobStore::open(&directory.blobs()).unwrap());
+    let images = [vec![7; MAX_BLOB_BYTES], vec![8; 70_000], vec![9]];
+    for image in &images {
+        blobs.put(image).unwrap();
+    }
+    let moment = moment.with(&blobs);
     let writing = tokio::task::spawn_blocking(move || {
         let mut out = std::fs::File::create(&path).unwrap();
         create(&moment, &about(), &seal, &right(), LIGHT, &mut out, "it", |_| true).unwrap()
@@ -121,6 +128,11 @@ async fn a_restored_shop_is_the_same_shop_in_another_cluster() {
     };
     assert_eq!(restoring.run().await.unwrap(), manifest);
     assert_eq!(std::fs::read(new.join("secrets/seal.key")).unwrap(), key);
+    let blobs = BlobStore::open(&new.join("blobs")).unwrap();
+    for image in &images {
+        assert_eq!(blobs.get(BlobHash::of(image)).unwrap().as_ref(), Some(image));
+    }
+    assert_eq!(blobs.list(None, 10).len(), images.len());
     let (_directory, replica) = open(&new).await;
     let restored = replica.store.digest();
     for (prefix, table) in digest.tables().filter(|(prefix, _)| *prefix >= 0x20) {
@@ -145,6 +157,26 @@ async fn a_restored_shop_is_the_same_shop_in_another_cluster() {
     let (_directory, replica) = open(&new).await;
     assert!(replica.store.scrub().unwrap().is_clean());
     replica.close().await;
+}
+
+/// As all of earlier programs are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_without_images_is_one_of_the_first_version() {
+    let home = tempfile::tempdir().unwrap();
+    let (old, new, file) = (home.path().join("old"), home.path().join("new"), home.path().join("x"));
+    let (directory, replica) = open(&old).await;
+    let seal = SealKey::create(&directory.secrets()).unwrap();
+    let blobs = Arc::new(BlobStore::open(&directory.blobs()).unwrap());
+    let moment = Moment::of(&replica.store, |view| raft::applied_index(view)).unwrap().with(&blobs);
+    let mut out = std::fs::File::create(&file).unwrap();
+    let manifest = create(&moment, &about(), &seal, &right(), LIGHT, &mut out, "it", |_| true).unwrap();
+    replica.close().await;
+    let from = Source::File(file);
+    let mut opened = OpenBackup::open(&from, &right()).unwrap();
+    assert_eq!((opened.has_images, opened.next_image().unwrap()), (false, None));
+    let restoring = Restoring { from, root: new.clone(), text: SHIPPED.to_owned(), passphrase: right() };
+    assert_eq!(restoring.run().await.unwrap(), manifest);
+    assert_eq!(std::fs::read_dir(new.join("blobs")).unwrap().count(), 0);
 }
 
 /// A small backup, of several chunks.

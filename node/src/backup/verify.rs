@@ -8,7 +8,7 @@ use super::open::{OpenBackup, frame_error};
 use super::passphrase::Passphrase;
 use super::shelf::Source;
 
-/// Checks everything that can be checked without restoring: passphrase, every chunk, every frame's checksum, the order of
+/// Checks everything that can be checked without restoring: passphrase, every chunk, every image's hash, every frame's checksum, the order of
 /// records, and the digest of each table against the manifest. `progress` hears how many records are read and how
 /// many there are, and ends it by returning false.
 ///
@@ -20,6 +20,11 @@ pub fn verify(
     mut progress: impl FnMut(u64, u64) -> bool,
 ) -> Result<Manifest, BackupError> {
     let mut backup = OpenBackup::open(source, passphrase)?;
+    while backup.next_image()?.is_some() {
+        if !progress(0, backup.manifest.records) {
+            return Err(BackupError::Stopped);
+        }
+    }
     let mut check = CopyCheck::new();
     while let Some(piece) = backup.next_piece()? {
         check.push(&piece).map_err(frame_error(source))?;

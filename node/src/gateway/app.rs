@@ -162,6 +162,9 @@ pub trait Core: Send + Sync + 'static {
     /// Sees to it that a majority of the voters has these images, and returns those that no node has.
     fn confirm_images(&self, hashes: Vec<BlobHash>) -> BoxFuture<'_, Result<Vec<BlobHash>, Unserved>>;
 
+    /// Brings here what the other nodes that answer have: all images that the state names.
+    fn gather_images(&self) -> BoxFuture<'_, ()>;
+
     /// Has an order about the cluster's members carried out by whoever leads.
     fn order(&self, order: Order, deadline: Instant) -> BoxFuture<'_, Result<(), Refusal>>;
 }

@@ -213,6 +213,10 @@ impl Core for Direct {
         Box::pin(async move { Ok(hashes.into_iter().filter(|hash| !self.blobs.contains(*hash)).collect()) })
     }
 
+    fn gather_images(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     fn order(&self, _order: Order, _deadline: Instant) -> BoxFuture<'_, Result<(), Refusal>> {
         Box::pin(std::future::ready(Ok(())))
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use shop::broker::Progress;
 
+use tokio::runtime::Handle;
+
 use crate::api::jobs::{Running, Verdict};
 use crate::backup::{BackupError, Name};
 use crate::gateway::App;
@@ -75,8 +77,12 @@ fn do_it(app: &App, work: &Work, shared: &Shared) -> Result<String, BackupError>
         Work::Create => {
             let index = |view: &storage::View<'_>| app.core.applied_index(view);
             let version = app.core.active_version();
-            let (name, manifest) =
-                app.backups.create(app.core.store(), index, version, app.clock.now(), tell)?;
+            let images = || {
+                Handle::current().block_on(app.core.gather_images());
+                app.core.blobs().clone()
+            };
+            let now = app.clock.now();
+            let (name, manifest) = app.backups.create(app.core.store(), images, index, version, now, tell)?;
             tracing::info!(%name, index = manifest.index, records = manifest.records, "backup made");
             let (index, digest) = (manifest.index, manifest.digest);
             Ok(format!("backup {name} has the shop at index {index}, digest {digest}"))
