@@ -11,7 +11,7 @@ use http::StatusCode;
 use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS,
 };
-use shop::catalog::http::ImageView;
+use shop::catalog::http::{ImageBytes, ImageView};
 use shop::catalog::{Content, ImageType};
 use shop::http::item;
 use shop::rejection::At;
@@ -41,7 +41,7 @@ pub fn routes(routes: Routes) -> Routes {
 #[utoipa::path(
     post, path = "/admin/v1/images", tag = "catalog", operation_id = "upload_image",
     request_body(description = "At most 5 MiB, in the format that the Content-Type says", content(
-        (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"), (Vec<u8> = "image/gif"), (Vec<u8> = "image/avif")
+        (ImageBytes = "image/png"), (ImageBytes = "image/jpeg"), (ImageBytes = "image/webp"), (ImageBytes = "image/gif"), (ImageBytes = "image/avif")
     )),
     responses((status = 201, description = "The image, also if it was there before", body = ImageView))
 )]
@@ -72,7 +72,7 @@ async fn create(call: Call, request: Request) -> Result<Response, Problem> {
     params(("hash" = String, Path, description = "As the upload has answered")),
     responses(
         (status = 200, description = "The image", content(
-            (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"), (Vec<u8> = "image/gif"), (Vec<u8> = "image/avif")
+            (ImageBytes = "image/png"), (ImageBytes = "image/jpeg"), (ImageBytes = "image/webp"), (ImageBytes = "image/gif"), (ImageBytes = "image/avif")
         )),
         (status = 304, description = "Not changed")
     )

@@ -4,6 +4,11 @@ use utoipa::ToSchema;
 
 use crate::catalog::{Content, ImageType, image_in, image_url};
 
+/// The bytes of an image, as they are.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub struct ImageBytes(pub Vec<u8>);
+
 /// An image that the shop keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImageView {

@@ -7,7 +7,7 @@ mod product;
 mod view;
 
 pub use category::{CategoryInput, CategoryPatch, CategoryView};
-pub use image::ImageView;
+pub use image::{ImageBytes, ImageView};
 pub use list::{CategoriesQuery, ProductsQuery, StoreProductsQuery};
 pub use product::{ProductInput, VariantInput, check_content, patch_product};
 pub use view::{ProductView, VariantView};
