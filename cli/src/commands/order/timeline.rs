@@ -1,7 +1,6 @@
 //! An order's history: one line an event, and below it one for each mail and text message that follows from it.
 
 use shop::order::http::TimelineStepView;
-use shop::time::Timestamp;
 
 use crate::table::{Cell, Table, word_of};
 
@@ -18,41 +17,28 @@ pub fn steps(steps: &[TimelineStepView]) -> Table {
                 Cell::text(&step.actor),
                 Cell::text(detail(&event.data)),
             ]);
-            for mail in step.notifications.iter().filter(|mail| mail.cause_seq == event.seq) {
+            // With the event's index and number, and the time of what is said of them.
+            let mails = step.notifications.iter().map(|mail| {
                 let became = became(&mail.status, mail.tries, mail.reason.as_deref());
-                table.row(follows(
-                    step.index,
-                    mail.at,
-                    mail.cause_seq,
-                    &format!("mail {}", mail.kind),
-                    became,
-                ));
-            }
-            for text in step.sms.iter().filter(|text| text.cause_seq == event.seq) {
+                (mail.cause_seq, mail.at, format!("mail {}", mail.kind), became)
+            });
+            let texts = step.sms.iter().map(|text| {
                 let became = became(&text.status, text.tries, text.reason.as_deref());
-                table.row(follows(
-                    step.index,
-                    text.at,
-                    text.cause_seq,
-                    &format!("sms {}", text.kind),
-                    became,
-                ));
+                (text.cause_seq, text.at, format!("sms {}", text.kind), became)
+            });
+            for (seq, at, what, became) in mails.chain(texts).filter(|(seq, ..)| *seq == event.seq) {
+                table.row(vec![
+                    Cell::number(step.index),
+                    Cell::time(at),
+                    Cell::number(seq),
+                    Cell::text(what),
+                    Cell::text("worker"),
+                    Cell::text(became),
+                ]);
             }
         }
     }
     table
-}
-
-/// A row of what follows from an event: with the event's index and number, and the time of what it says.
-fn follows(index: u64, at: Timestamp, seq: u64, what: &str, became: String) -> Vec<Cell> {
-    vec![
-        Cell::number(index),
-        Cell::time(at),
-        Cell::number(seq),
-        Cell::text(what),
-        Cell::text("worker"),
-        Cell::text(became),
-    ]
 }
 
 /// `sent`, `pending tries=2`, `failed tries=12 reason=…`.
