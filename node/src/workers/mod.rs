@@ -6,6 +6,8 @@
 
 pub mod census;
 mod desk;
+#[cfg(test)]
+mod fixtures;
 pub mod notifications;
 pub mod payments;
 mod retention;

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use shop::catalog::{Backorder, Content, CreateProduct, Status as ProductStatus, VariantContent};
 use shop::ids::OrderId;
 use shop::inventory::CreateLocation;
-use shop::order::{self, LineRequest, Order, Orders, Personal, PlaceOrder, Status, Wanted};
-use shop::payment::{Choice, Provider, RESEND_MILLIS, State};
-use shop::{Actor, Command, Currency, Money, Outcome, Private};
+use shop::order::{self, Order, Orders, Status};
+use shop::payment::{RESEND_MILLIS, State};
+use shop::{Actor, Command, Currency, Money, Outcome};
 use storage::{Read, Scope};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -27,6 +27,7 @@ use crate::replica::tests::cluster::{Cluster, LIMIT, until};
 use crate::sandbox::{self, Handle, Options};
 use crate::telemetry::Metrics;
 use crate::workers::Desk;
+use crate::workers::fixtures::order_by_card;
 use crate::workers::supervisor::Supervisor;
 
 const KEY: &str = "sk_sandbox";
@@ -139,22 +140,6 @@ fn tea() -> Content {
             backorder: Backorder::Allow,
         }],
         images: Vec::new(),
-    }
-}
-
-fn order_by_card() -> PlaceOrder {
-    let line = LineRequest { sku: "TEA-1".parse().unwrap(), quantity: 1 };
-    PlaceOrder {
-        wanted: Wanted::Lines { currency: Currency::EUR, lines: vec![line] },
-        owner: None,
-        customer: None,
-        personal: Private(Personal {
-            email: "ada@example.com".into(),
-            shipping_address: None,
-            billing_address: None,
-        }),
-        expected_total: None,
-        payment: Some(Choice { provider: Provider::Sandbox, method: "card_ok".into(), capture: None }),
     }
 }
 

@@ -10,9 +10,9 @@ use shop::ids::{CartId, OrderId};
 use shop::inventory::CreateLocation;
 use shop::level::{FIRST_LEVEL, LEVELS};
 use shop::notification::{self, Delivery, Enqueue, Item, Kind, Notifications, QUEUE as MAILS, Report};
-use shop::order::{self, CancelOrder, LineRequest, Personal, PlaceOrder, Wanted};
-use shop::payment::{Choice, IndexProgress, PaymentsByState, Provider, State, StatesIndexed};
-use shop::{Actor, Command, Currency, Money, Outcome, Private, Timestamp};
+use shop::order::{self, CancelOrder};
+use shop::payment::{IndexProgress, PaymentsByState, State, StatesIndexed};
+use shop::{Actor, Command, Currency, Money, Outcome, Timestamp};
 use storage::{Read, Scope, Span};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,7 @@ use crate::replica::Replica;
 use crate::replica::tests::cluster::{Cluster, LIMIT, until};
 use crate::telemetry::Metrics;
 use crate::workers::Desk;
+use crate::workers::fixtures::order_by_card;
 use crate::workers::supervisor::Supervisor;
 
 /// Longer than what is kept longest, which is 30 days, and less than what a clock is believed to be ahead.
@@ -147,20 +148,7 @@ async fn what_is_old_goes_and_what_is_not_stays() {
 
 /// An order that waits for its payment by card.
 async fn place(replica: &Replica) -> OrderId {
-    let line = LineRequest { sku: "TEA-1".parse().unwrap(), quantity: 1 };
-    let place = PlaceOrder {
-        wanted: Wanted::Lines { currency: Currency::EUR, lines: vec![line] },
-        owner: None,
-        customer: None,
-        personal: Private(Personal {
-            email: "ada@example.com".into(),
-            shipping_address: None,
-            billing_address: None,
-        }),
-        expected_total: None,
-        payment: Some(Choice { provider: Provider::Sandbox, method: "card_ok".into(), capture: None }),
-    };
-    match run(replica, place).await {
+    match run(replica, order_by_card()).await {
         Outcome::Order(order::Outcome::Order(id, _)) => id,
         other => panic!("{other:?}"),
     }
