@@ -49,6 +49,10 @@ impl<R: ReadBytes> ReadBytes for NodeScope<'_, R> {
         self.0.get_bytes(key)
     }
 
+    fn may_hold_bytes(&self, prefix: u8, tail: &[u8]) -> Result<bool, Fault> {
+        self.0.may_hold_bytes(prefix, tail)
+    }
+
     fn scan_bytes<'a>(&'a self, range: KeyRange, direction: Direction) -> Scan<'a> {
         self.0.scan_bytes(range, direction)
     }

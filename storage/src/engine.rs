@@ -82,6 +82,11 @@ impl Batch {
         self.writes.is_empty()
     }
 
+    /// The same, to look at.
+    pub(crate) fn writes(&self) -> &[(Raw, Option<Raw>)] {
+        &self.writes
+    }
+
     /// The changes: a value to set, or `None` to remove.
     pub fn into_writes(self) -> impl Iterator<Item = (Raw, Option<Raw>)> {
         self.writes.into_iter()
@@ -92,6 +97,12 @@ impl Batch {
 pub trait Engine: Send + Sync + 'static {
     /// The value of one key.
     fn get(&self, key: &[u8]) -> Result<Option<Raw>, Fault>;
+
+    /// Whether a key that begins with `prefix` may end with `tail`: `false` only if none does. Who does not know says `true`.
+    fn may_hold(&self, prefix: u8, tail: &[u8]) -> Result<bool, Fault> {
+        let _ = (prefix, tail);
+        Ok(true)
+    }
 
     /// Walks a range. A walk that meets commits is not one moment of the map: each record it returns was there at some
     /// moment of the walk, keys come in strict order, and a key that nobody changes during the walk is returned.

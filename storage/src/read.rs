@@ -14,6 +14,8 @@ pub trait ReadBytes {
     fn scope(&self) -> Scope;
     /// The value of a whole key.
     fn get_bytes(&self, key: &[u8]) -> Result<Option<Raw>, Fault>;
+    /// Whether a key that begins with `prefix` may end with `tail`: `false` only if none does.
+    fn may_hold_bytes(&self, prefix: u8, tail: &[u8]) -> Result<bool, Fault>;
     /// A lazy walk over whole keys.
     fn scan_bytes<'a>(&'a self, range: KeyRange, direction: Direction) -> Scan<'a>;
 }
@@ -58,6 +60,15 @@ pub trait Read: ReadBytes {
     /// Whether a record is there.
     fn contains<T: Table>(&self, key: &T::Key) -> Result<bool, Fault> {
         Ok(self.get_bytes(&table_key::<T>(self.scope(), key)?)?.is_some())
+    }
+
+    /// Whether a record may be there whose key ends with `tail`, which has [`Table::SOUGHT_TAIL`] bytes: `false` only if no
+    /// scope has one. Most often that is known without the engine.
+    fn may_hold<T: Table>(&self, tail: &[u8]) -> Result<bool, Fault> {
+        if tail.len() != T::SOUGHT_TAIL {
+            return Ok(true);
+        }
+        self.may_hold_bytes(T::PREFIX, tail)
     }
 
     /// The records of a span, lazily: take what you need and drop the rest. After a fault it ends.

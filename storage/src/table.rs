@@ -16,6 +16,8 @@ pub trait Table: 'static {
     const PREFIX: u8;
     /// For faults and metrics: a plural noun in lower case.
     const NAME: &'static str;
+    /// The last so many bytes of its keys are what is looked for, and most of them are not there.
+    const SOUGHT_TAIL: usize = 0;
     /// The key within one scope.
     type Key: Key;
     /// The record.

@@ -1,7 +1,7 @@
 //! The changes of one run of log entries, over the engine, until they become one batch.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -41,6 +41,8 @@ pub struct Txn<'s> {
     pub(crate) began: u64,
     pub(crate) written: Written,
     reads: RefCell<HashMap<Raw, Option<Raw>>>,
+    /// The ends of the keys that were written in tables where ends are sought, also of what was taken back.
+    sought: BTreeSet<(u8, Raw)>,
     undo: Vec<(Raw, Option<Slot>)>,
     savepoint: u64,
     scope: Scope,
@@ -54,6 +56,7 @@ impl<'s> Txn<'s> {
             began,
             written: BTreeMap::new(),
             reads: RefCell::default(),
+            sought: BTreeSet::new(),
             undo: Vec::new(),
             savepoint: 0,
             scope: Scope::NODE,
@@ -97,6 +100,7 @@ impl<'s> Txn<'s> {
     pub fn put<T: Table>(&mut self, key: &T::Key, value: &T::Value) -> Result<(), Fault> {
         let key = table_key::<T>(self.scope, key)?;
         let new = Raw::from(value.encode()?);
+        self.seek::<T>(&key);
         if let Some((key, slot)) = self.slot(&key) {
             self.change(key, slot.old, Some(new));
         } else {
@@ -112,6 +116,7 @@ impl<'s> Txn<'s> {
     pub fn insert<T: Table>(&mut self, key: &T::Key, value: &T::Value) -> Result<(), Fault> {
         let key = table_key::<T>(self.scope, key)?;
         let new = Raw::from(value.encode()?);
+        self.seek::<T>(&key);
         let (key, old) = match self.slot(&key) {
             Some((_, Slot { new: Some(_), .. })) => return Err(Fault::KeyExists { table: T::PREFIX }),
             Some((key, slot)) => (key, slot.old),
@@ -140,6 +145,14 @@ impl<'s> Txn<'s> {
         let Some(old) = self.stored(&key)? else { return Ok(false) };
         self.change(key.into(), Some(old), None);
         Ok(true)
+    }
+
+    /// Remembers the end of a key that is being written.
+    fn seek<T: Table>(&mut self, key: &[u8]) {
+        if T::SOUGHT_TAIL > 0 {
+            let tail = &key[key.len().saturating_sub(T::SOUGHT_TAIL)..];
+            self.sought.insert((T::PREFIX, tail.into()));
+        }
     }
 
     fn slot(&self, key: &[u8]) -> Option<(Raw, Slot)> {
@@ -183,6 +196,10 @@ impl ReadBytes for Txn<'_> {
         }
         reads.insert(key.into(), found.clone());
         Ok(found)
+    }
+
+    fn may_hold_bytes(&self, prefix: u8, tail: &[u8]) -> Result<bool, Fault> {
+        Ok(self.sought.contains(&(prefix, tail.into())) || self.engine.may_hold(prefix, tail)?)
     }
 
     fn scan_bytes<'a>(&'a self, range: KeyRange, direction: Direction) -> Scan<'a> {

@@ -50,6 +50,10 @@ impl ReadBytes for View<'_> {
         self.current.engine.get(key)
     }
 
+    fn may_hold_bytes(&self, prefix: u8, tail: &[u8]) -> Result<bool, Fault> {
+        self.current.engine.may_hold(prefix, tail)
+    }
+
     fn scan_bytes<'a>(&'a self, range: KeyRange, direction: Direction) -> Scan<'a> {
         self.current.engine.scan(range, direction)
     }

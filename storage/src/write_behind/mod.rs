@@ -17,6 +17,7 @@
 mod hot;
 mod pending;
 mod redo;
+mod sought;
 mod walk;
 mod writer;
 
@@ -101,6 +102,16 @@ impl Engine for WriteBehind {
 
     fn scan<'a>(&'a self, range: KeyRange, direction: Direction) -> Scan<'a> {
         Box::new(Walk::new(&self.shared, range, direction))
+    }
+
+    fn may_hold(&self, prefix: u8, tail: &[u8]) -> Result<bool, Fault> {
+        match self.shared.sought.may_hold(prefix, tail) {
+            Some(answer) => Ok(answer),
+            None => {
+                self.shared.begin_to_seek(prefix, tail.len());
+                Ok(true)
+            }
+        }
     }
 
     fn make_room(&self) -> Result<(), Fault> {

@@ -45,6 +45,12 @@ impl Pending {
         }
     }
 
+    /// The keys that begin with a byte, of both generations: one that both have comes twice.
+    pub(super) fn keys_of(&self, prefix: u8) -> impl Iterator<Item = &Raw> {
+        let old = self.old.iter().flat_map(move |old| keys_of(old, prefix));
+        keys_of(&self.young, prefix).chain(old)
+    }
+
     /// The memory that the young generation takes, in bytes, roughly.
     pub(super) fn young_bytes(&self) -> usize {
         self.young_bytes
@@ -87,6 +93,13 @@ impl Pending {
             Direction::Reverse => Newest::of(young.rev(), old.rev(), direction).take(limit).collect(),
         }
     }
+}
+
+fn keys_of(changes: &Changes, prefix: u8) -> impl Iterator<Item = &Raw> {
+    let start = [prefix];
+    let from = (Bound::Included(start.as_slice()), Bound::Unbounded);
+    let keys = changes.range::<[u8], _>(from).map(|(key, _)| key);
+    keys.take_while(move |key| key.first() == Some(&prefix))
 }
 
 /// Both generations in walking order; of a key that both have, the young one's change.

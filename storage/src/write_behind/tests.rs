@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -93,6 +93,41 @@ proptest! {
         let expect: Vec<_> = model.into_iter().collect();
         prop_assert_eq!(all(&*beneath, Direction::Forward), expect, "closing brings everything beneath");
         prop_assert!(!super::has_redo(directory.path()));
+    }
+
+    #[test]
+    fn a_key_that_is_there_is_never_said_not_to_be(
+        runs in prop::collection::vec(prop::collection::vec((0..200u8, any::<bool>()), 1..8), 1..30),
+        asked_from in 0usize..30,
+        waits in any::<bool>(),
+        generation_bytes in 1usize..2_000,
+    ) {
+        let (directory, beneath) = (tempfile::tempdir().unwrap(), Arc::new(MemoryEngine::new()));
+        let engine = open(&beneath, directory.path(), generation_bytes);
+        let mut there = BTreeSet::new();
+        // The end that is sought is the last byte; what stands before it is of no matter.
+        let key = |tail: u8| Raw::from([7, tail % 3, tail].as_slice());
+        for (turn, changes) in runs.iter().enumerate() {
+            let mut batch = Batch::default();
+            for (tail, is_put) in changes.iter().copied().collect::<BTreeMap<u8, bool>>() {
+                if is_put {
+                    batch.put(key(tail), [0].as_slice().into());
+                    there.insert(tail);
+                } else {
+                    batch.delete(key(tail));
+                    there.remove(&tail);
+                }
+            }
+            engine.make_room().unwrap();
+            engine.commit(batch).unwrap();
+            if turn >= asked_from {
+                // What comes after everything was looked through must be noted; what comes before, too.
+                while waits && engine.may_hold(7, &[255]).unwrap() {
+                    std::thread::yield_now();
+                }
+                prop_assert!(there.iter().all(|tail| engine.may_hold(7, &[*tail]).unwrap()), "{there:?}");
+            }
+        }
     }
 
     #[test]
@@ -222,6 +257,24 @@ impl Watch for Breaking {
     fn flush(&self) -> Result<(), Fault> {
         self.turn()
     }
+}
+
+#[test]
+fn what_is_not_there_is_known_soon() {
+    let (directory, beneath) = (tempfile::tempdir().unwrap(), Arc::new(MemoryEngine::new()));
+    let mut stored = Batch::default();
+    (0..10_000u32)
+        .for_each(|tail| stored.put([&[7], &tail.to_be_bytes()[..]].concat().into(), [0].as_slice().into()));
+    beneath.commit(stored).unwrap();
+    let engine = open(&beneath, directory.path(), 1_000);
+    // The thread looks through what is there as soon as somebody has asked, and nobody commits anything.
+    let strange = |tail: u32| engine.may_hold(7, &tail.to_be_bytes()).unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while (20_000..20_100).all(strange) {
+        assert!(std::time::Instant::now() < deadline, "it never knows");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!((0..10_000).all(strange), "what is there");
 }
 
 #[test]

@@ -1,14 +1,20 @@
 //! The thread that brings pending changes into the engine, and those who wait for it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::engine::{Batch, Engine};
 use crate::fault::Fault;
 
 use super::hot::Hot;
-use super::pending::Pending;
+use super::pending::{Changes, Pending};
 use super::redo::Redo;
+use super::sought::Sought;
+
+/// So many changes are brought into the engine and made durable before the thread rests.
+const PIECE_CHANGES: usize = 1_024;
+/// The longest rest between two pieces.
+const LONGEST_REST: Duration = Duration::from_millis(200);
 
 /// When generations are written.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +39,7 @@ pub(super) struct Shared {
     pub(super) engine: Arc<dyn Engine>,
     pub(super) redo: Redo,
     pub(super) hot: Hot,
+    pub(super) sought: Sought,
     limits: Limits,
     pending: RwLock<Pending>,
     turn: Mutex<Turn>,
@@ -58,9 +65,16 @@ struct Turn {
 
 impl Shared {
     pub(super) fn new(engine: Arc<dyn Engine>, redo: Redo, limits: Limits) -> Shared {
-        let (hot, pending, turn, changed) =
-            (Hot::default(), RwLock::default(), Mutex::default(), Condvar::new());
-        Shared { engine, redo, hot, limits, pending, turn, changed }
+        Shared {
+            engine,
+            redo,
+            limits,
+            hot: Hot::default(),
+            sought: Sought::default(),
+            pending: RwLock::default(),
+            turn: Mutex::default(),
+            changed: Condvar::new(),
+        }
     }
 
     pub(super) fn pending(&self) -> RwLockReadGuard<'_, Pending> {
@@ -72,7 +86,9 @@ impl Shared {
         let (before, after) = {
             let mut pending = self.pending_mut();
             let before = pending.young_bytes();
+            self.sought.note(batch.writes());
             pending.add(batch);
+            self.sought.renew(|prefix| pending.keys_of(prefix));
             (before, pending.young_bytes())
         };
         let full = self.limits.generation_bytes;
@@ -81,6 +97,17 @@ impl Shared {
             self.changed.notify_all();
         }
         Ok(())
+    }
+
+    /// Begins to keep count of what a table has.
+    pub(super) fn begin_to_seek(&self, prefix: u8, tail: usize) {
+        // Held, so that nothing is committed meanwhile.
+        let pending = self.pending();
+        self.sought.begin(prefix, tail, pending.keys_of(prefix));
+        drop(pending);
+        // The thread has something to look through.
+        self.turn().is_wanted = true;
+        self.changed.notify_all();
     }
 
     /// Waits while too much is pending.
@@ -143,8 +170,12 @@ impl Shared {
         // Also when this panics: whoever waits must not wait for ever.
         let _ended = Ended(self);
         let mut failed = None;
-        while failed.is_none() && self.is_told_to_write() {
-            failed = self.write_generation().err();
+        while failed.is_none() {
+            failed = match self.is_told_to_write() {
+                Ok(true) => self.write_generation().err(),
+                Ok(false) => break,
+                Err(fault) => Some(fault),
+            };
         }
         if let Some(fault) = &failed {
             tracing::error!(%fault, code = fault.code(), "the state cannot be written");
@@ -152,19 +183,31 @@ impl Shared {
         self.turn().failed = failed.map(|fault| fault.to_string());
     }
 
-    /// Waits until there is something to write; `false` when the thread shall end.
-    fn is_told_to_write(&self) -> bool {
+    /// Waits until there is something to write, and looks meanwhile what there is; `false` when the thread shall end.
+    fn is_told_to_write(&self) -> Result<bool, Fault> {
         let mut turn = self.turn();
         loop {
             if turn.is_retired {
-                return false;
+                return Ok(false);
             }
             let has_young = self.pending().has_young();
             if turn.is_stopping {
-                return has_young;
+                return Ok(has_young);
             }
             if std::mem::take(&mut turn.is_wanted) && has_young {
-                return true;
+                return Ok(true);
+            }
+            drop(turn);
+            let began = Instant::now();
+            if self.sought.walk_on(&*self.engine)? {
+                self.rest(began.elapsed().min(LONGEST_REST));
+                turn = self.turn();
+                continue;
+            }
+            turn = self.turn();
+            // Told meanwhile.
+            if turn.is_wanted || turn.is_stopping {
+                continue;
             }
             let waited = self.changed.wait_timeout(turn, self.limits.max_age);
             let (next, waited) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -181,16 +224,43 @@ impl Shared {
         self.redo.write(&changes)?;
         self.turn().durable = number;
         self.changed.notify_all();
-        for (key, value) in &*changes {
-            self.engine.write(key, value.as_ref())?;
-        }
-        self.engine.flush()?;
+        self.bring_beneath(&changes)?;
         self.redo.remove()?;
         self.hot.arrived(&changes);
         // Freed without the lock.
         let settled = self.pending_mut().settle();
         drop((changes, settled));
         Ok(())
+    }
+
+    /// In pieces, each of them made durable: a large flush at the end would hold up the log, which is on the same disk.
+    /// After each the thread rests as long as it took, so that those who sell have the processor as often as it has.
+    fn bring_beneath(&self, changes: &Changes) -> Result<(), Fault> {
+        let mut began = Instant::now();
+        for (number, (key, value)) in (1..).zip(changes) {
+            self.engine.write(key, value.as_ref())?;
+            if number % PIECE_CHANGES == 0 {
+                self.engine.flush()?;
+                self.rest(began.elapsed().min(LONGEST_REST));
+                began = Instant::now();
+            }
+        }
+        self.engine.flush()
+    }
+
+    /// Waits so long, or until somebody waits for the thread, or the next generation is full.
+    fn rest(&self, long: Duration) {
+        let until = Instant::now() + long;
+        let mut turn = self.turn();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let is_behind = self.pending().young_bytes() >= self.limits.generation_bytes;
+            if left.is_zero() || turn.is_wanted || turn.is_stopping || is_behind {
+                return;
+            }
+            let waited = self.changed.wait_timeout(turn, left);
+            turn = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     fn pending_mut(&self) -> RwLockWriteGuard<'_, Pending> {
