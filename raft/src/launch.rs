@@ -29,6 +29,7 @@ use crate::{
     progress::Progress,
     read_index::{ReadIndex, read_index},
     refetch::{Asking, Copies},
+    rounds::{Rounds, rounds},
     service::{Group, GroupService},
     snapshot::Exports,
     snapshot_transfer::Receiver,
@@ -81,6 +82,7 @@ pub(crate) struct Inner {
     pub stamper: Arc<Stamper>,
     pub clock: Arc<dyn Clock>,
     pub fault_line: FaultLine,
+    pub rounds: Rounds,
     pub read_index: ReadIndex,
     pub heard: Arc<Heard>,
     /// One permit for each [`PERMIT_BYTES`] of commands that wait.
@@ -186,6 +188,7 @@ pub(crate) async fn launch(parts: Parts) -> Result<Launched, Fault> {
     running.store(true, Ordering::Release);
 
     let (read_index, serve_reads) = read_index(raft.clone(), config.timings.election_max * 4);
+    let (rounds, waiting) = rounds();
     let pending = Semaphore::new(config.max_pending_bytes.div_ceil(PERMIT_BYTES));
     let stall_limit = config.step_aside_after_stall;
     let (period, idle) = (config.flush_every, config.checkpoint_when_idle);
@@ -210,6 +213,7 @@ pub(crate) async fn launch(parts: Parts) -> Result<Launched, Fault> {
         stamper,
         clock,
         fault_line: fault_line.clone(),
+        rounds,
         read_index,
         heard,
         pending,
@@ -217,6 +221,7 @@ pub(crate) async fn launch(parts: Parts) -> Result<Launched, Fault> {
         wal: Mutex::new(wal),
     });
     let mut tasks = vec![
+        tokio::spawn(waiting.propose(inner.raft.clone())),
         tokio::spawn(serve_reads),
         tokio::spawn(flusher.clone().run(period, fault_line)),
         tokio::spawn(expire_exports(exports)),

@@ -22,6 +22,7 @@ mod read;
 mod read_index;
 mod refetch;
 mod restore;
+mod rounds;
 mod rpc;
 mod runtime;
 mod service;

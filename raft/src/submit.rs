@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use net::NodeId;
-use openraft::{
-    Instant as _,
-    async_runtime::WatchReceiver,
-    errors::{ClientWriteError, RaftError},
-};
+use openraft::{Instant as _, async_runtime::WatchReceiver, errors::ClientWriteError};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
     error::SubmitError,
     host::{Host, MAX_COMMAND_BYTES},
     launch::Inner,
+    rounds::Stopped,
     types::{Action, Command},
 };
 
@@ -77,16 +74,14 @@ impl Inner {
 
     async fn write(&self, command: Command, deadline: Instant) -> Result<Applied, SubmitError> {
         let unknown = |why| Err(SubmitError::OutcomeUnknown { why });
-        match timeout_at(deadline, self.raft.client_write(command)).await {
-            Ok(Ok(done)) => Ok(Applied { index: done.log_id.index, outcome: done.data.0 }),
-            Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward)))) => {
+        match timeout_at(deadline, self.rounds.write(command)).await {
+            Ok(Ok(Ok(done))) => Ok(Applied { index: done.log_id.index, outcome: done.data.0 }),
+            Ok(Ok(Err(ClientWriteError::ForwardToLeader(forward)))) => {
                 Err(SubmitError::NotLeader { leader: forward.leader_id })
             }
-            Ok(Err(RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)))) => {
-                unknown("another node took over the lead")
-            }
-            Ok(Err(RaftError::APIError(_))) => unknown("the consensus core refused an ordinary entry"),
-            Ok(Err(RaftError::Fatal(_))) => unknown("this node stopped"),
+            Ok(Ok(Err(ClientWriteError::LogEntryDiscarded(_)))) => unknown("another node took over the lead"),
+            Ok(Ok(Err(_))) => unknown("the consensus core refused an ordinary entry"),
+            Ok(Err(Stopped)) => unknown("this node stopped"),
             Err(_) => unknown("no majority confirmed it in time"),
         }
     }
