@@ -141,8 +141,10 @@ impl Shared {
             if turn.has_ended {
                 return Err(closed("make more durable"));
             }
-            turn.is_wanted = true;
-            self.changed.notify_all();
+            // Told once: others who wait would tell each other again and again.
+            if !std::mem::replace(&mut turn.is_wanted, true) {
+                self.changed.notify_all();
+            }
             turn = self.wait(turn);
         }
         still_writing(&turn)

@@ -89,6 +89,8 @@ struct Run {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
+    // Without any, spans are written as log lines that nobody reads.
+    tracing::subscriber::set_global_default(tracing::subscriber::NoSubscriber::default())?;
     match Cli::parse().verb {
         Verb::Prepare { directory } => prepare(&directory),
         Verb::Run(run) => run.until_ended().await,
