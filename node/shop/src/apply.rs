@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use storage::{Fault, Read, Scope, Span, Txn};
 
-use crate::broker::{Events, Kept, Replies, StoredReply};
+use crate::broker::{Events, Kept, StoredReply};
 use crate::codes::Code;
 use crate::command::{Command, Dedupe, Envelope, Execute};
 use crate::ctx::Ctx;
@@ -11,6 +11,7 @@ use crate::event::{Answer, Batch, Counters};
 use crate::ids::IdSource;
 use crate::outcome::Outcome;
 use crate::rejection::{Halt, Rejection};
+use crate::replies::{ReplySlot, kept};
 use crate::time::Timestamp;
 
 /// How long an idempotency key is honoured, in log time: 7 days.
@@ -19,6 +20,8 @@ pub const KEY_KEPT_MILLIS: u64 = 7 * 24 * 60 * 60 * 1_000;
 pub const REQUEST_KEPT_MILLIS: u64 = 10 * 60 * 1_000;
 /// The level from which on the answer to a request with an idempotency key is kept in the batch of its events.
 const ANSWERS_IN_BATCHES_SINCE: u32 = 6;
+/// The level from which on the reply to a request with an idempotency key is stored by its time first.
+pub(crate) const REPLIES_BY_EPOCH_SINCE: u32 = 7;
 /// The most keys that one command may change.
 pub const MAX_KEYS_PER_COMMAND: usize = 1_000;
 
@@ -106,9 +109,14 @@ impl Shop {
         if let Some(rejection) = level_too_low(&envelope.command, entry.active_version) {
             return Ok(done(Err(rejection)));
         }
-        let slot = ReplySlot::of(envelope);
-        if let Some(slot) = &slot
-            && let Some(stored) = tx.get::<Replies>(&slot.key)?
+        let counters = match self.counters {
+            Some(counters) => counters,
+            None => read_counters(tx)?,
+        };
+        self.counters = Some(counters);
+        let mut slot = ReplySlot::of(envelope, entry.active_version, counters);
+        if let Some(slot) = &mut slot
+            && let Some(stored) = slot.find(tx)?
             && now.since(stored.at) < slot.kept_millis
         {
             if stored.fingerprint != slot.fingerprint {
@@ -118,11 +126,6 @@ impl Shop {
             let StoredReply { at, index, answer, .. } = stored;
             return Ok(Reply { result: Ok(kept(tx, answer)?), index, at, replayed: true });
         }
-        let counters = match self.counters {
-            Some(counters) => counters,
-            None => read_counters(tx)?,
-        };
-        self.counters = Some(counters);
         let ids = IdSource::new(now, entry.seed);
         let active_version = entry.active_version;
         let mut ctx = Ctx {
@@ -157,7 +160,7 @@ impl Shop {
                 fingerprint: slot.fingerprint,
                 answer,
             };
-            ctx.tx.put::<Replies>(&slot.key, &stored)?;
+            slot.store(ctx.tx, &stored)?;
         }
         if ctx.tx.changed_keys() > MAX_KEYS_PER_COMMAND {
             let detail =
@@ -200,42 +203,6 @@ fn execute(command: &Command, ctx: &mut Ctx<'_, '_>) -> Result<Outcome, Halt> {
         Command::Notification(command) => command.execute(ctx),
         Command::Cluster(command) => command.execute(ctx),
         Command::Sms(command) => command.execute(ctx),
-    }
-}
-
-/// Where the answer of a command is remembered.
-struct ReplySlot {
-    key: [u8; 32],
-    fingerprint: [u8; 32],
-    kept_millis: u64,
-}
-
-impl ReplySlot {
-    fn of(envelope: &Envelope) -> Option<Self> {
-        match &envelope.dedupe {
-            Dedupe::Idempotent => None,
-            Dedupe::Request => {
-                let mut key = [0; 32];
-                key[..16].copy_from_slice(&envelope.request.0);
-                Some(Self { key, fingerprint: [0; 32], kept_millis: REQUEST_KEPT_MILLIS })
-            }
-            Dedupe::Key { scope, fingerprint } => {
-                Some(Self { key: *scope, fingerprint: *fingerprint, kept_millis: KEY_KEPT_MILLIS })
-            }
-        }
-    }
-}
-
-/// An answer from where it is kept.
-fn kept(tx: &Txn<'_>, answer: Kept) -> Result<Outcome, Fault> {
-    match answer {
-        Kept::Here(outcome) => Ok(outcome),
-        Kept::InBatch(seq) => {
-            let batch = tx.get::<Events>(&seq)?.and_then(|batch| batch.answer);
-            let missing =
-                || Fault::corrupt("a stored reply", format!("no answer is with the events at {seq}"));
-            batch.ok_or_else(missing)?.outcome()
-        }
     }
 }
 

@@ -15,12 +15,13 @@
 //! | 5 | a canceled order gives money back at once, also while another attempt of it is being voided; once, also if that fails; |
 //! |   | and however many refunds it has |
 //! | 6 | the answer to a request with an `Idempotency-Key` is kept with its events, and no more with the hash of the key |
+//! | 7 | under the hash of the key it is found by the epoch in which it was given (`RepliesByEpoch`, `broker.trim_replies_by_epoch`) |
 
 /// The level of clusters that never raised theirs.
 pub const FIRST_LEVEL: u32 = 1;
 
 /// The levels that this program supports.
-pub const LEVELS: Levels = Levels { least: 1, most: 6 };
+pub const LEVELS: Levels = Levels { least: 1, most: 7 };
 
 /// A stretch of levels, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -30,7 +31,7 @@ pub struct Levels {
     #[cfg_attr(feature = "http", schema(example = 1))]
     pub least: u32,
     /// The highest.
-    #[cfg_attr(feature = "http", schema(example = 6))]
+    #[cfg_attr(feature = "http", schema(example = 7))]
     pub most: u32,
 }
 

@@ -30,6 +30,7 @@ pub mod page;
 pub mod payment;
 pub mod private;
 pub mod rejection;
+mod replies;
 pub mod sms;
 pub mod tables;
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Every table's prefix, listed once. A retired prefix is never reused. All of them are replicated.
 
-/// Declares a table: `table!(/// doc \n Orders, ORDERS, OrderId => Order);`
+/// Declares a table: `table!(/// doc \n Orders, ORDERS, OrderId => Order);`, with `, sought_tail: 16` behind it if the last
+/// 16 bytes of its keys are what is looked for: [`storage::Table::SOUGHT_TAIL`].
 #[macro_export]
 macro_rules! table {
-    ($(#[$doc:meta])* $name:ident, $prefix:ident, $key:ty => $value:ty) => {
+    ($(#[$doc:meta])* $name:ident, $prefix:ident, $key:ty => $value:ty $(, sought_tail: $tail:literal)?) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub enum $name {}
@@ -11,6 +12,7 @@ macro_rules! table {
         impl storage::Table for $name {
             const PREFIX: u8 = $crate::tables::$prefix;
             const NAME: &'static str = stringify!($name);
+            $(const SOUGHT_TAIL: usize = $tail;)?
             type Key = $key;
             type Value = $value;
         }
@@ -45,6 +47,7 @@ prefixes! {
     SETTINGS = 0x25;
     LEASES = 0x26;
     JOBS = 0x27;
+    REPLIES_BY_EPOCH = 0x28;
     // user
     CLIENTS = 0x30;
     API_KEYS = 0x31;

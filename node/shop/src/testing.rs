@@ -127,6 +127,20 @@ impl Bench {
         self.store.commit(tx).expect("a commit");
     }
 
+    /// The feed goes on by so many numbers without events, as if a large shop had been at work.
+    pub fn skip_events(&mut self, events: u64) {
+        let last = self.view().scan::<Events>(Span::all().reversed()).next();
+        let (seq, mut batch) = last.expect("an event").expect("a batch");
+        batch.counters.next_seq += events;
+        let mut tx = self.store.begin();
+        tx.set_scope(Scope(STORE));
+        tx.begin();
+        tx.put::<Events>(&seq, &batch).expect("a put");
+        tx.keep();
+        self.store.commit(tx).expect("a commit");
+        self.shop.forget();
+    }
+
     /// The state as it is now.
     pub fn view(&self) -> View<'_> {
         self.store.view().in_scope(Scope(STORE))

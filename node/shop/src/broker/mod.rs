@@ -20,13 +20,13 @@ mod topic;
 pub use commands::{
     AcquireLease, Command, CommitOffsets, CreateJob, CreateTopic, FinishJob, JoinGroup, LeaveGroup,
     MAX_TRIMMED_REPLIES, PublishEvent, ReportJob, ResetOffset, TakeLease, TrimEvents, TrimReplies,
-    UpdateSettings,
+    TrimRepliesByEpoch, UpdateSettings,
 };
 pub use event::Event;
 pub use group::{Group, Groups, MAX_GROUPS, MAX_MEMBERS, MAX_NAME_BYTES, Offset, Offsets, Position};
 pub use job::{Job, JobError, JobKind, JobStatus, Jobs, MAX_JOB_ERRORS, Progress};
 pub use lease::{Fence, Lease, Leases};
-pub use model::{Events, Kept, Replies, StoredReply};
+pub use model::{Events, Kept, Replies, RepliesByEpoch, StoredReply};
 pub use outcome::Outcome;
 pub use settings::{Settings, SettingsTable, settings};
 pub use topic::{

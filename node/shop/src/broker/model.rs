@@ -11,8 +11,15 @@ table!(
 );
 
 table!(
-    /// Answers kept for repeated requests, under the hash of who asked what with which key.
-    Replies, REPLIES, [u8; 32] => StoredReply
+    /// Answers kept for repeated requests, under the hash of who asked what with which key, or under the request id. From
+    /// level 7 on only the latter come here.
+    Replies, REPLIES, [u8; 32] => StoredReply, sought_tail: 32
+);
+
+table!(
+    /// Answers kept for repeated requests with a key, under the epoch of the feed in which they were given and the hash of
+    /// who asked what with which key.
+    RepliesByEpoch, REPLIES_BY_EPOCH, (u64, [u8; 32]) => StoredReply, sought_tail: 32
 );
 
 /// The answer to a request that may be repeated.

@@ -2,7 +2,7 @@ use shop::broker::{
     AcquireLease, Command, CommitOffsets, CreateJob, CreateTopic, Event, Fence, FinishJob, Group, Job,
     JobError, JobKind, JobStatus, JoinGroup, Lease, LeaveGroup, Offset, Outcome, Position, Progress,
     PublishEvent, ReportJob, ResetOffset, Settings, TakeLease, Topic, TrimEvents, TrimReplies,
-    UpdateSettings,
+    TrimRepliesByEpoch, UpdateSettings,
 };
 use shop::ids::JobId;
 use shop::{Currency, Timestamp};
@@ -88,6 +88,7 @@ fn broker() {
         part("job kind backup", &JobKind::Backup),
         part("job kind backup verification", &JobKind::BackupVerification),
         command(TakeLease { queue: "payments-3".into(), holder: 2, after_epoch: 300 }),
+        command(TrimRepliesByEpoch { fence: fence(), keys: vec![(300, [2; 32])] }),
         part("job running", &JobStatus::Running),
         part("job failed", &JobStatus::Failed),
         event(shop::Event::Broker(published)),

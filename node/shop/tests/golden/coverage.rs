@@ -81,6 +81,7 @@ fn every_table_s_value_has_golden_bytes() {
     let tables = tables![
         broker::Events,
         broker::Replies,
+        broker::RepliesByEpoch,
         broker::Topics,
         broker::Groups,
         broker::Offsets,

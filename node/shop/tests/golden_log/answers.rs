@@ -10,7 +10,7 @@ use crate::Entry;
 use crate::script::{DAY_MILLIS, Player, fill, lines, order, set_up};
 
 /// How long a key is honoured.
-const KEPT_MILLIS: u64 = 7 * DAY_MILLIS;
+pub const KEPT_MILLIS: u64 = 7 * DAY_MILLIS;
 
 pub fn play() -> Vec<Entry> {
     let mut player = Player::new();
@@ -48,7 +48,7 @@ pub fn play() -> Vec<Entry> {
     player.into_entries()
 }
 
-fn scope(number: u8) -> [u8; 32] {
+pub fn scope(number: u8) -> [u8; 32] {
     [number ^ 0xa5; 32]
 }
 
@@ -65,13 +65,13 @@ fn seen() -> PublishEvent {
 }
 
 /// An order and an event, each with a key of its own.
-fn ask(player: &mut Player, next: &mut u8) {
+pub fn ask(player: &mut Player, next: &mut u8) {
     player.play(wanted(), key(*next, 1)).expect("an order");
     player.play(seen(), key(*next + 1, 1)).expect("an event");
     *next += 2;
 }
 
-fn ask_again(player: &mut Player, number: u8) {
+pub fn ask_again(player: &mut Player, number: u8) {
     for fingerprint in [1, 2] {
         let dedupe = key(number, fingerprint);
         let answer = if number.is_multiple_of(2) {

@@ -8,6 +8,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "all of this is a test: that is how it fails")]
 
 mod answers;
+mod epochs;
 mod indexes;
 mod money;
 mod retry;
@@ -38,7 +39,7 @@ struct Entry {
 type Script = fn() -> Vec<Entry>;
 
 /// The logs: their files, and what was played to record them.
-const LOGS: [(&str, Script); 7] = [
+const LOGS: [(&str, Script); 8] = [
     ("log", script::play),
     ("log2", upgrade::play),
     ("log3", retry::play),
@@ -46,6 +47,7 @@ const LOGS: [(&str, Script); 7] = [
     ("log4_indexes", indexes::play),
     ("log5", void::play),
     ("log6", answers::play),
+    ("log7", epochs::play),
 ];
 
 /// A shop in memory that applies entries in runs of a given length, as a node does after a restart.

@@ -16,6 +16,7 @@ crate::commands! {
     "finish_job" => finish_job::FinishJob,
     "trim_events" => trim_events::TrimEvents,
     "take_lease" => take_lease::TakeLease,
+    "trim_replies_by_epoch" => trim_replies_by_epoch::TrimRepliesByEpoch since 7,
 }
 
 pub use trim_replies::MAX_TRIMMED_REPLIES;

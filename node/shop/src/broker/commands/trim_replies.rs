@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
-use storage::Read;
+use storage::{Read, Table};
 
 use crate::apply::MAX_KEYS_PER_COMMAND;
-use crate::broker::{Events, Fence, Kept, Outcome, Replies};
+use crate::broker::{Events, Fence, Kept, Outcome, Replies, StoredReply};
 use crate::codes::Code;
 use crate::command::Execute;
 use crate::ctx::Ctx;
@@ -11,7 +11,7 @@ use crate::rejection::{Halt, Rejection};
 /// The most replies of one command.
 pub const MAX_TRIMMED_REPLIES: usize = 900;
 
-/// Removes stored replies whose time is over, and the answers of theirs that are with events. Which ones is looked at again in log time: a reply that was stored anew
+/// Removes stored replies of `Replies` whose time is over, and the answers of theirs that are with events. Which ones is looked at again in log time: a reply that was stored anew
 /// since the worker saw it stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrimReplies {
@@ -22,31 +22,42 @@ pub struct TrimReplies {
 
 impl Execute for TrimReplies {
     fn execute(&self, ctx: &mut Ctx<'_, '_>) -> Result<crate::Outcome, Halt> {
-        self.fence.check(&*ctx.tx)?;
-        if self.keys.len() > MAX_TRIMMED_REPLIES {
-            return Err(Rejection::new(Code::CommandTooLarge, format!("at most {MAX_TRIMMED_REPLIES} replies at once")).into());
-        }
-        let mut removed = 0;
-        for key in &self.keys {
-            let stored = ctx.tx.get::<Replies>(key)?;
-            let Some(stored) = stored.filter(|stored| ctx.now.since(stored.at) >= stored.kept_millis) else {
-                continue;
-            };
-            // What does not fit is found by the next sweep.
-            if ctx.tx.changed_keys() + 2 > MAX_KEYS_PER_COMMAND {
-                break;
-            }
-            if let Kept::InBatch(seq) = stored.answer
-                && let Some(mut batch) = ctx.tx.get::<Events>(&seq)?
-            {
-                batch.answer = None;
-                ctx.tx.put::<Events>(&seq, &batch)?;
-            }
-            ctx.tx.delete::<Replies>(key)?;
-            removed += 1;
-        }
-        Ok(Outcome::Trimmed { removed, more: false }.into())
+        trim::<Replies>(ctx, &self.fence, &self.keys)
     }
+}
+
+/// Removes those of these replies of a table whose time is over.
+pub(super) fn trim<T: Table<Value = StoredReply>>(
+    ctx: &mut Ctx<'_, '_>,
+    fence: &Fence,
+    keys: &[T::Key],
+) -> Result<crate::Outcome, Halt> {
+    fence.check(&*ctx.tx)?;
+    if keys.len() > MAX_TRIMMED_REPLIES {
+        let detail = format!("at most {MAX_TRIMMED_REPLIES} replies at once");
+        return Err(Rejection::new(Code::CommandTooLarge, detail).into());
+    }
+    let mut removed = 0;
+    for key in keys {
+        let stored = ctx.tx.get::<T>(key)?;
+        let Some(stored) = stored.filter(|stored| ctx.now.since(stored.at) >= stored.kept_millis) else {
+            continue;
+        };
+        // What does not fit is found by the next sweep.
+        if ctx.tx.changed_keys() + 2 > MAX_KEYS_PER_COMMAND {
+            break;
+        }
+        // Its own answer alone: that of a reply given anew under the same hash is in another batch.
+        if let Kept::InBatch(seq) = stored.answer
+            && let Some(mut batch) = ctx.tx.get::<Events>(&seq)?
+        {
+            batch.answer = None;
+            ctx.tx.put::<Events>(&seq, &batch)?;
+        }
+        ctx.tx.delete::<T>(key)?;
+        removed += 1;
+    }
+    Ok(Outcome::Trimmed { removed, more: false }.into())
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Reading what the broker keeps besides the feed.
 
-use storage::{Fault, Read, Span};
+use storage::{Fault, Read, Span, Table};
 
 use crate::broker::{
     self, Group, Groups, Job, Jobs, Lease, Leases, MAX_GROUPS, MAX_TOPICS, MAX_TRIMMED_REPLIES, Offset,
-    Position, Replies, Topic, Topics,
+    Position, Replies, RepliesByEpoch, StoredReply, Topic, Topics,
 };
 use crate::ids::JobId;
 use crate::page::Found;
@@ -20,7 +20,7 @@ const MAX_OFFSETS: usize = 10_000;
 /// A group's position in each partition, by topic and partition.
 pub type Offsets = Vec<((String, u16), Offset)>;
 /// Keys of stored replies, and the last one that was looked at if there are more.
-pub type ExpiredReplies = (Vec<[u8; 32]>, Option<[u8; 32]>);
+pub type ExpiredReplies<K> = (Vec<K>, Option<K>);
 
 /// All topics, by name: at most [`MAX_TOPICS`].
 pub fn topics(read: &impl Read) -> Result<Vec<(String, Topic)>, Fault> {
@@ -114,13 +114,38 @@ pub fn expired_replies(
     read: &impl Read,
     now: Timestamp,
     after: Option<[u8; 32]>,
-) -> Result<ExpiredReplies, Fault> {
+) -> Result<ExpiredReplies<[u8; 32]>, Fault> {
+    expired::<Replies>(read, now, after, |_, _| false)
+}
+
+/// As [`expired_replies`], of those by epoch. It ends behind the first epoch with one whose time is not over: all later
+/// ones are younger.
+pub fn expired_replies_by_epoch(
+    read: &impl Read,
+    now: Timestamp,
+    after: Option<(u64, [u8; 32])>,
+) -> Result<ExpiredReplies<(u64, [u8; 32])>, Fault> {
+    expired::<RepliesByEpoch>(read, now, after, |young, next| young.0 < next.0)
+}
+
+/// `is_end`: whether there is none behind a young one and before the next.
+fn expired<T: Table<Key: Copy, Value = StoredReply>>(
+    read: &impl Read,
+    now: Timestamp,
+    after: Option<T::Key>,
+    is_end: impl Fn(&T::Key, &T::Key) -> bool,
+) -> Result<ExpiredReplies<T::Key>, Fault> {
     let span = after.map_or_else(Span::all, |after| Span::after(&after));
-    let (mut expired, mut last, mut examined) = (Vec::new(), None, 0);
-    for record in read.scan::<Replies>(span).take(MAX_REPLIES_EXAMINED) {
+    let (mut expired, mut young, mut last, mut examined) = (Vec::new(), None, None, 0);
+    for record in read.scan::<T>(span).take(MAX_REPLIES_EXAMINED) {
         let (key, stored) = record?;
+        if young.is_some_and(|young| is_end(&young, &key)) {
+            return Ok((expired, None));
+        }
         if now.since(stored.at) >= stored.kept_millis {
             expired.push(key);
+        } else {
+            young = Some(key);
         }
         last = Some(key);
         examined += 1;
