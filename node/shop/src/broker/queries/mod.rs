@@ -5,7 +5,8 @@ mod records;
 
 pub use feed::{FeedFilter, FeedPage, MAX_EXAMINED, Recorded, event_at, feed, first_seq};
 pub use records::{
-    assignment, expired_replies, expired_replies_by_epoch, group, groups, job, jobs, lease, members, offsets, topic, topics,
+    assignment, expired_replies, expired_replies_by_epoch, group, groups, job, jobs, lease, members, offsets,
+    topic, topics,
 };
 
 use storage::{Fault, Read, Span};
