@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use shop::broker::{self, Fence, TrimEvents, TrimReplies};
+use shop::broker::{self, Fence, TrimEvents, TrimReplies, TrimRepliesByEpoch};
 use shop::cart::{self, TrimCarts};
 use shop::ids::CartId;
 use shop::notification::{self, IndexStatuses, TrimNotifications};
@@ -36,6 +36,7 @@ enum Stage {
     PaymentStates,
     NotificationStatuses,
     Replies { after: Option<[u8; 32]> },
+    RepliesByEpoch { after: Option<(u64, [u8; 32])> },
     Carts { after: Option<CartId> },
     Notifications { after: u64 },
     Texts { after: u64 },
@@ -48,6 +49,7 @@ impl Stage {
         matches!(
             (self, next),
             (Stage::Replies { .. }, Stage::Replies { .. })
+                | (Stage::RepliesByEpoch { .. }, Stage::RepliesByEpoch { .. })
                 | (Stage::Notifications { .. }, Stage::Notifications { .. })
                 | (Stage::Texts { .. }, Stage::Texts { .. })
         )
@@ -89,7 +91,23 @@ impl Retention {
                 if !keys.is_empty() {
                     desk.submit(TrimReplies { fence, keys }, None).await?;
                 }
-                Some(next.map_or(Stage::Carts { after: None }, |next| Stage::Replies { after: Some(next) }))
+                let behind = Stage::RepliesByEpoch { after: None };
+                Some(next.map_or(behind, |next| Stage::Replies { after: Some(next) }))
+            }
+            Stage::RepliesByEpoch { after } => {
+                let look =
+                    move |view: &storage::View<'_>| broker::queries::expired_replies_by_epoch(view, now, after);
+                let (keys, next) = desk.read(look).await?;
+                let is_empty = keys.is_empty();
+                let step = Command::from(TrimRepliesByEpoch { fence, keys });
+                let behind = Stage::Carts { after: None };
+                if !desk.knows(&step) {
+                    return Ok(Some(behind));
+                }
+                if !is_empty {
+                    desk.submit(step, None).await?;
+                }
+                Some(next.map_or(behind, |next| Stage::RepliesByEpoch { after: Some(next) }))
             }
             Stage::Carts { after } => {
                 let outcome = desk.submit(TrimCarts { fence, after }, None).await?;
