@@ -95,8 +95,9 @@ impl Retention {
                 Some(next.map_or(behind, |next| Stage::Replies { after: Some(next) }))
             }
             Stage::RepliesByEpoch { after } => {
-                let look =
-                    move |view: &storage::View<'_>| broker::queries::expired_replies_by_epoch(view, now, after);
+                let look = move |view: &storage::View<'_>| {
+                    broker::queries::expired_replies_by_epoch(view, now, after)
+                };
                 let (keys, next) = desk.read(look).await?;
                 let is_empty = keys.is_empty();
                 let step = Command::from(TrimRepliesByEpoch { fence, keys });

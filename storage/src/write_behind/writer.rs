@@ -11,8 +11,10 @@ use super::pending::{Changes, Pending};
 use super::redo::Redo;
 use super::sought::Sought;
 
-/// So many changes are brought into the engine and made durable before the thread rests.
+/// So many changes are brought into the engine before the thread rests.
 const PIECE_CHANGES: usize = 1_024;
+/// After so many they are made durable: some 15 MB. More often, and the log waits for the disk again and again.
+const FLUSH_CHANGES: usize = 16 * PIECE_CHANGES;
 /// The longest rest between two pieces.
 const LONGEST_REST: Duration = Duration::from_millis(200);
 
@@ -235,14 +237,16 @@ impl Shared {
         Ok(())
     }
 
-    /// In pieces, each of them made durable: a large flush at the end would hold up the log, which is on the same disk.
-    /// After each the thread rests as long as it took, so that those who sell have the processor as often as it has.
+    /// In pieces: after each the thread rests as long as it took, so that those who sell have the processor as often as it
+    /// has. A few are made durable at a time: one large flush at the end would hold up the log, which is on the same disk.
     fn bring_beneath(&self, changes: &Changes) -> Result<(), Fault> {
         let mut began = Instant::now();
         for (number, (key, value)) in (1..).zip(changes) {
             self.engine.write(key, value.as_ref())?;
             if number % PIECE_CHANGES == 0 {
-                self.engine.flush()?;
+                if number % FLUSH_CHANGES == 0 {
+                    self.engine.flush()?;
+                }
                 self.rest(began.elapsed().min(LONGEST_REST));
                 began = Instant::now();
             }
