@@ -220,7 +220,10 @@ fn numbered(number: u16) -> [u8; 32] {
 fn a_trim_changes_no_more_keys_than_it_may() {
     let mut bench = bench(7);
     let keys: Vec<_> = (0..600).map(|number| (0, numbered(number))).collect();
-    for (_, hash) in &keys {
+    // One without events first, so that 999 keys are changed when the next does not fit.
+    let lease = AcquireLease { queue: "payments".into(), holder: 1 };
+    bench.reply(lease, key(numbered(0))).result.unwrap();
+    for (_, hash) in &keys[1..] {
         ask(&mut bench, *hash);
     }
     let trim = TrimRepliesByEpoch { fence: fence(), keys };
@@ -249,8 +252,12 @@ fn what_is_over_is_found_piece_by_piece_up_to_the_first_epoch_that_is_not() {
     for number in 0..1_000 {
         ask(&mut bench, numbered(number));
     }
-    bench.skip_events(EPOCH);
     bench.pass_millis(KEY_KEPT_MILLIS);
+    // A young one in the midst of old ones.
+    let mut amid = numbered(5);
+    amid[31] = 1;
+    ask(&mut bench, amid);
+    bench.skip_events(EPOCH);
     ask(&mut bench, numbered(0));
     bench.skip_events(EPOCH);
     for number in 1..=450 {
@@ -270,13 +277,13 @@ fn what_is_over_is_found_piece_by_piece_up_to_the_first_epoch_that_is_not() {
         }
     };
     let found = pieces(&bench, 0);
-    assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [450, 450, 100]);
-    assert_eq!(found.concat(), by_epoch(&bench)[..1_000]);
+    assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [449, 450, 101]);
+    assert_eq!(found.concat(), (0..1_000).map(|number| (0, numbered(number))).collect::<Vec<_>>());
     assert_eq!(pieces(&bench, KEY_KEPT_MILLIS).concat(), by_epoch(&bench));
     for keys in found {
         bench.ok(TrimRepliesByEpoch { fence: fence(), keys });
     }
-    assert_eq!(by_epoch(&bench)[..2], [(1, numbered(0)), (2, numbered(1))]);
+    assert_eq!(by_epoch(&bench)[..3], [(0, amid), (1, numbered(0)), (2, numbered(1))]);
     // In one piece: what is behind the epoch of a young one is not walked through.
     assert_eq!(pieces(&bench, 0), [vec![]]);
 }

@@ -1,12 +1,15 @@
 //! A shop is filled, switched off for longer than anything is kept, and filled again: one sweep takes what is old. And one
 //! adds to the indexes what is older than they are.
 
+use std::time::Instant;
+
 use shop::actor::Caller;
-use shop::broker::{Events, Fence, Replies, TakeLease};
+use shop::broker::{Events, Fence, Replies, RepliesByEpoch, TakeLease};
 use shop::cart::{self, Carts, CreateCart};
 use shop::catalog::{Backorder, Content, CreateCategory, CreateProduct, Status, VariantContent};
 use shop::cluster::RaiseActiveVersion;
-use shop::ids::{CartId, OrderId};
+use shop::command::Dedupe;
+use shop::ids::{CartId, OrderId, RequestId};
 use shop::inventory::CreateLocation;
 use shop::level::{FIRST_LEVEL, LEVELS};
 use shop::notification::{self, Delivery, Enqueue, Item, Kind, Notifications, QUEUE as MAILS, Report};
@@ -142,6 +145,44 @@ async fn what_is_old_goes_and_what_is_not_stays() {
     assert_eq!(kept(&replica), young);
     // Below its level no index is begun, and the sweep goes on all the same.
     assert_eq!(indexed(&replica), None);
+    drop(replica);
+    cluster.close().await;
+}
+
+/// A command with an idempotency key of the client's.
+async fn ask(replica: &Replica, hash: u8) {
+    let dedupe = Dedupe::Key { scope: [hash; 32], fingerprint: [0; 32] };
+    let slug = format!("asked-{hash}");
+    let command = CreateCategory { slug: slug.parse().unwrap(), title: slug }.into();
+    let envelope = replica.proposer.envelope(RequestId([hash; 16]), Actor::System, dedupe, command);
+    replica.proposer.submit(&envelope, Instant::now() + LIMIT).await.unwrap().result.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_replies_by_epoch_go_and_young_ones_stay() {
+    let mut cluster = Cluster::over_quic(1).await;
+    let replica = cluster.replica(1).clone();
+    for to in FIRST_LEVEL + 1..=LEVELS.most {
+        run(&replica, RaiseActiveVersion { to, program: "0.7.0".into() }).await;
+    }
+    ask(&replica, 2).await;
+    drop(replica);
+
+    cluster.stop(1).await;
+    cluster.restart_with_clock(1, AWAY_MILLIS).await;
+    let replica = cluster.replica(1).clone();
+    replica.ready(LIMIT).await.unwrap();
+    ask(&replica, 1).await;
+    let hashes = || {
+        let view = replica.store.view().in_scope(Scope(1));
+        let rows = view.scan::<RepliesByEpoch>(Span::all()).map(|reply| reply.unwrap().0.1[0]);
+        rows.collect::<Vec<u8>>()
+    };
+    assert_eq!(hashes(), [1, 2]);
+    let (stop, supervisor) = start(&cluster, &replica);
+    until("the old one stays", || hashes() == [1]).await;
+    stop.cancel();
+    supervisor.await.unwrap();
     drop(replica);
     cluster.close().await;
 }
