@@ -15,7 +15,8 @@
 //! | 5 | a canceled order gives money back at once, also while another attempt of it is being voided; once, also if that fails; |
 //! |   | and however many refunds it has |
 //! | 6 | the answer to a request with an `Idempotency-Key` is kept with its events, and no more with the hash of the key |
-//! | 7 | under the hash of the key it is found by the epoch in which it was given (`RepliesByEpoch`, `broker.trim_replies_by_epoch`) |
+//! | 7 | what is stored for such a request is under the epoch of the feed, and in it under the hash of the key (`RepliesByEpoch`, |
+//! |   | `broker.trim_replies_by_epoch`) |
 
 /// The level of clusters that never raised theirs.
 pub const FIRST_LEVEL: u32 = 1;

@@ -15,7 +15,7 @@ use crate::outcome::Outcome;
 const EPOCH_BITS: u32 = 18;
 
 /// The epoch of a command, by the counters before it.
-pub fn epoch_of(counters: Counters) -> u64 {
+fn epoch_of(counters: Counters) -> u64 {
     counters.next_seq >> EPOCH_BITS
 }
 

@@ -1,4 +1,6 @@
-use storage::{Read, Span};
+use std::sync::Arc;
+
+use storage::{MemoryEngine, Read, SledEngine, Span};
 
 use crate::apply::{KEY_KEPT_MILLIS, REPLIES_BY_EPOCH_SINCE, Reply};
 use crate::broker::{
@@ -207,6 +209,38 @@ fn replies_from_below_the_level_are_honoured_above_it() {
         assert!(by_hash(&bench).is_empty());
         assert!(answers(&bench).contains(&seq(&second)) && !answers(&bench).contains(&seq(&first)));
         check_honoured(&mut bench, HASH, &second);
+    }
+}
+
+/// A repetition may be in one run with what it repeats, or find it in the engine.
+#[test]
+fn a_log_with_keys_gives_the_same_state_on_both_engines_in_any_runs() {
+    let mut bench = bench(6);
+    let old = ask(&mut bench, numbered(0));
+    bench.active_version = 7;
+    check_honoured(&mut bench, numbered(0), &old);
+    for number in 1..20 {
+        let first = ask(&mut bench, numbered(number));
+        check_honoured(&mut bench, numbered(number), &first);
+    }
+    bench.pass_millis(KEY_KEPT_MILLIS);
+    // Anew over what is there, and anew after it has gone.
+    for number in 0..5 {
+        ask(&mut bench, numbered(number));
+    }
+    let keys = (0..20).map(|number| (0, numbered(number))).collect();
+    assert_eq!(bench.ok(TrimRepliesByEpoch { fence: fence(), keys }), trimmed(15));
+    for number in 5..10 {
+        let first = ask(&mut bench, numbered(number));
+        check_honoured(&mut bench, numbered(number), &first);
+    }
+    for run in [1, 7, bench.log.len()] {
+        let memory = Bench::replay(&bench.log, Arc::new(MemoryEngine::new()), run);
+        assert_eq!(memory.digest(), bench.store.digest(), "in runs of {run}");
+        let directory = tempfile::tempdir().unwrap();
+        let engine = SledEngine::open(directory.path(), 8 << 20).unwrap();
+        let sled = Bench::replay(&bench.log, Arc::new(engine), run);
+        assert_eq!(sled.digest(), bench.store.digest(), "on disk, in runs of {run}");
     }
 }
 
