@@ -1,15 +1,10 @@
 //! The QUIC endpoint: one UDP socket that serves and dials, both with this node's certificate. Those who have none are
 //! let as far as the handshake, and then to nothing but the exchange that is made for them.
 
-use std::{
-    net::{SocketAddr, UdpSocket},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use quinn::{
-    ClientConfig, Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TokioRuntime,
-    TransportConfig, VarInt,
+    ClientConfig, Endpoint, IdleTimeout, ServerConfig, TransportConfig, VarInt,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
 use rustls::{RootCertStore, crypto::CryptoProvider, server::WebPkiClientVerifier, version::TLS13};
@@ -39,10 +34,6 @@ const MAX_STREAMS: u32 = 1024;
 
 /// A LAN, to begin with; QUIC measures the rest.
 const INITIAL_RTT: Duration = Duration::from_millis(5);
-
-/// What a path of jumbo frames carries: 9,000 bytes less the headers of IPv6 and UDP. Each packet is sealed, sent and
-/// acknowledged for itself, so larger ones cost less; what a path really carries is found by probing (RFC 8899).
-const LARGEST_UDP_PAYLOAD: u16 = 8_952;
 
 /// The one provider of cryptography.
 pub(crate) fn crypto_provider() -> Arc<CryptoProvider> {
@@ -99,20 +90,13 @@ pub(super) fn configs(identity: &Identity) -> Result<Configs, NetError> {
 
 /// Binds `address`.
 pub(super) fn bind(server: ServerConfig, address: SocketAddr) -> Result<Endpoint, NetError> {
-    let failed =
-        |error: &dyn std::fmt::Display| NetError::Endpoint(format!("{address} cannot be bound: {error}"));
-    let socket = UdpSocket::bind(address).map_err(|error| failed(&error))?;
-    let mut config = EndpointConfig::default();
-    config.max_udp_payload_size(LARGEST_UDP_PAYLOAD).map_err(|error| failed(&error))?;
-    Endpoint::new(config, Some(server), socket, Arc::new(TokioRuntime)).map_err(|error| failed(&error))
+    Endpoint::server(server, address)
+        .map_err(|error| NetError::Endpoint(format!("{address} cannot be bound: {error}")))
 }
 
 fn transport_config() -> TransportConfig {
-    let mut discovery = MtuDiscoveryConfig::default();
-    discovery.upper_bound(LARGEST_UDP_PAYLOAD);
     let mut config = TransportConfig::default();
     config
-        .mtu_discovery_config(Some(discovery))
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(IDLE_LIMIT_MS))))
         .keep_alive_interval(Some(KEEP_ALIVE))
         .initial_rtt(INITIAL_RTT)
