@@ -22,7 +22,7 @@ use super::pending::Change;
 const STEP: usize = 2_048;
 /// Keys of one part of a filter. A look-up takes one cache line of each part.
 const PART_KEYS: usize = 1 << 20;
-/// Eight words are one block; 12 bits for each key: 7 of 1,000 that are not there seem to be.
+/// Eight words are one block; 12 bits for each key: by computation 4 of 1,000 that are not there seem to be in a full part.
 const BLOCK_WORDS: usize = 8;
 const PART_BLOCKS: usize = PART_KEYS * 12 / (BLOCK_WORDS * 64);
 /// Bits of a block that a key sets.

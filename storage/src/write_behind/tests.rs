@@ -122,7 +122,9 @@ proptest! {
             engine.commit(batch).unwrap();
             if turn >= asked_from {
                 // What comes after everything was looked through must be noted; what comes before, too.
+                let deadline = std::time::Instant::now() + Duration::from_secs(60);
                 while waits && engine.may_hold(7, &[255]).unwrap() {
+                    prop_assert!(std::time::Instant::now() < deadline, "the table is never looked through");
                     std::thread::yield_now();
                 }
                 prop_assert!(there.iter().all(|tail| engine.may_hold(7, &[*tail]).unwrap()), "{there:?}");
