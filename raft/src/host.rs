@@ -163,7 +163,7 @@ impl Host {
         }
         match lifecycle {
             None => {}
-            Some(Lifecycle::Here(launched)) => launched.stop().await,
+            Some(Lifecycle::Here(launched)) => drop(launched.stop().await),
             Some(Lifecycle::Thread { stop, thread }) => {
                 let _ = stop.send(());
                 // The thread ends by itself from here on; a panic in it is already reported as a fault.
@@ -221,10 +221,11 @@ fn run_thread(
             return;
         }
     };
-    runtime.block_on(async move {
+    let apply_thread = runtime.block_on(async move {
         match launch(parts).await {
             Err(fault) => {
                 let _ = ready.send(Err(fault));
+                None
             }
             Ok(launched) => {
                 let _told = TellOfPanic(launched.inner.fault_line.clone());
@@ -232,9 +233,12 @@ fn run_thread(
                     // An error means that the last host handle is gone, which is as good a reason to stop.
                     let _ = stopped.await;
                 }
-                launched.stop().await;
+                launched.stop().await
             }
         }
     });
-    // Dropping the runtime drops every task, and with the last of them the log and its lock.
+    // Drops every task, and with the last of them the log and its lock, and the queue of apply.
+    drop(runtime);
+    // Its panic is reported already. Whoever opens the same state next must not find it in use.
+    let _ = apply_thread.map(JoinHandle::join);
 }

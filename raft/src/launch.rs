@@ -238,8 +238,9 @@ pub(crate) async fn launch(parts: Parts) -> Result<Launched, Fault> {
 
 impl Launched {
     /// Stops in order: no more input, no more consensus, what is committed applied, the state in its files, the log
-    /// closed.
-    pub(crate) async fn stop(self) {
+    /// closed. Returns the thread of apply, which holds the store and ends with the last task that holds its queue: to be
+    /// joined once the runtime is gone.
+    pub(crate) async fn stop(self) -> Option<std::thread::JoinHandle<()>> {
         self.end_consensus().await;
         // Whatever was given to apply before is applied when this is.
         let applied = self.applier.run(|_| Ok(())).await;
@@ -251,8 +252,7 @@ impl Launched {
             self.inner.fault_line.report(&fault);
         }
         self.inner.wal.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-        // It ends with the last task that holds its queue, soon after; nothing is lost if it takes longer.
-        drop(self.apply_thread);
+        self.apply_thread
     }
 
     /// Stops as a crash does: nothing is applied or made durable any more.
