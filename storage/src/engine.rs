@@ -119,6 +119,11 @@ pub trait Engine: Send + Sync + 'static {
         self.commit(Batch::of(key.clone(), value.cloned()))
     }
 
+    /// The same for many, in ascending order of their keys.
+    fn write_sorted(&self, changes: &[(&Raw, Option<&Raw>)]) -> Result<(), Fault> {
+        changes.iter().try_for_each(|(key, value)| self.write(key, *value))
+    }
+
     /// Applies a batch: after a crash all of it is there or none, and batches are lost only from the end.
     fn commit(&self, batch: Batch) -> Result<(), Fault>;
 

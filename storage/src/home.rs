@@ -15,6 +15,12 @@ pub(crate) trait Home: Send + Sync + 'static {
     fn create(&self) -> Result<Generation, Fault>;
     /// From now on, after a restart too, this generation is the current one.
     fn adopt(&self, generation: &Generation) -> Result<(), Fault>;
+    /// From now on new generations may be in blocks.
+    fn allow_blocks(&self) {}
+    /// Whether the current generation is not, and a new one would be.
+    fn wants_blocks(&self) -> bool {
+        false
+    }
     /// Says that the current generation is closed.
     fn close(&self) -> Result<(), Fault> {
         Ok(())
@@ -30,6 +36,8 @@ pub(crate) trait Home: Send + Sync + 'static {
 /// An engine that is not in use yet. Unless it is adopted, it goes away with the last handle.
 pub(crate) struct Generation {
     pub(crate) number: u64,
+    /// Whether many records share a value of the engine.
+    pub(crate) in_blocks: bool,
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) adopted: bool,
 }
@@ -113,7 +121,7 @@ impl Home for MemoryDisk {
         let number = generations.next;
         generations.next += 1;
         generations.arriving.insert(number, Arc::downgrade(&engine));
-        Ok(Generation { number, engine, adopted: false })
+        Ok(Generation { number, in_blocks: false, engine, adopted: false })
     }
 
     fn adopt(&self, generation: &Generation) -> Result<(), Fault> {

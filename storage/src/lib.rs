@@ -4,6 +4,8 @@
 //! It never knows what the records mean, never replicates, and never guesses: a [`Fault`] is local and fatal.
 
 mod blobs;
+#[cfg(feature = "sled")]
+mod blocks;
 pub mod codec;
 mod digest;
 #[cfg(feature = "sled")]
@@ -33,6 +35,8 @@ mod view;
 mod write_behind;
 
 pub use blobs::{BlobHash, BlobStore, MAX_BLOB_BYTES, ParseBlobHashError};
+#[cfg(feature = "fjall")]
+pub use blocks::Blocks;
 pub use codec::{Value, decode, encode};
 pub use digest::{Digests, TableDigest};
 pub use engine::{Batch, Direction, Engine, KeyRange, Raw, Scan};

@@ -109,6 +109,18 @@ impl Store {
         self.home.was_closed()
     }
 
+    /// Lets new generations have many records in one value of the engine, which takes a fraction of the work. Programs of
+    /// before that refuse such a state: call it when none of them will be put back. The present generation stays as it is
+    /// until it is [rebuilt](Store::rebuild), or a copy takes its place.
+    pub fn allow_blocks(&self) {
+        self.home.allow_blocks();
+    }
+
+    /// Whether a rebuild would bring the records into blocks.
+    pub fn wants_blocks(&self) -> bool {
+        self.home.wants_blocks()
+    }
+
     /// What the engine occupies, in bytes.
     pub fn size_bytes(&self) -> Result<u64, Fault> {
         self.engine().size_bytes()

@@ -8,7 +8,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{Count, Counters, Marks};
+use common::{Count, Counters, Marks, Open, open_in_blocks};
 use storage::{Fault, Read, Store};
 
 fn open(directory: &Path) -> Result<Store, Fault> {
@@ -85,17 +85,44 @@ fn only_a_closed_state_looks_like_one_of_before_redo_files() {
     assert_eq!(counters.view().get::<Counters>(&1).unwrap(), Some(Count(7)));
 }
 
+/// A program that knows nothing of blocks looks at `FORMAT` first, and must refuse.
+#[test]
+fn a_state_in_blocks_says_so_as_long_as_it_is_the_current_one() {
+    let directory = made();
+    let format = || fs::read_to_string(directory.path().join("FORMAT")).unwrap();
+    let store = open_in_blocks(directory.path()).unwrap();
+    assert_eq!(format(), "state 4\n");
+    assert_eq!(fs::read(directory.path().join("CURRENT")).unwrap(), b"gen-2-blocks\n");
+    drop(store);
+    assert_eq!(format(), "state 3\n");
+    check_record(directory.path());
+    assert_eq!(format(), "state 3\n");
+    // A crash after that was said, and before the generation was the current one.
+    let directory = made();
+    fs::write(directory.path().join("FORMAT"), "state 4\n").unwrap();
+    fs::create_dir(directory.path().join("gen-2-blocks")).unwrap();
+    let store = open(directory.path()).unwrap();
+    assert!(!store.was_closed() && !store.wants_blocks());
+    assert!(!directory.path().join("gen-2-blocks").exists());
+    assert_eq!(fs::read_to_string(directory.path().join("FORMAT")).unwrap(), "state 2\n");
+    drop(store);
+    check_record(directory.path());
+}
+
 #[test]
 fn it_is_known_whether_it_was_closed() {
-    let directory = tempfile::tempdir().unwrap();
-    assert!(open(directory.path()).unwrap().was_closed(), "a new one is");
-    assert!(open(directory.path()).unwrap().was_closed());
-    // As a process that was killed leaves it.
-    fs::write(directory.path().join("FORMAT"), "state 2\n").unwrap();
-    let store = open(directory.path()).unwrap();
-    assert!(!store.was_closed());
-    drop(store);
-    assert!(open(directory.path()).unwrap().was_closed());
+    let opens: [Open; 2] = [open, open_in_blocks];
+    for (open, unsettled) in opens.into_iter().zip(["state 2\n", "state 4\n"]) {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(open(directory.path()).unwrap().was_closed(), "a new one is");
+        assert!(open(directory.path()).unwrap().was_closed());
+        // As a process that was killed leaves it.
+        fs::write(directory.path().join("FORMAT"), unsettled).unwrap();
+        let store = open(directory.path()).unwrap();
+        assert!(!store.was_closed());
+        drop(store);
+        assert!(open(directory.path()).unwrap().was_closed());
+    }
 }
 
 #[test]
@@ -110,8 +137,8 @@ fn a_second_process_is_refused() {
 #[test]
 fn an_unknown_format_is_refused() {
     let directory = made();
-    fs::write(directory.path().join("FORMAT"), "state 3\n").unwrap();
-    refused(directory.path(), "storage_unknown_format", "state 3");
+    fs::write(directory.path().join("FORMAT"), "state 5\n").unwrap();
+    refused(directory.path(), "storage_unknown_format", "state 5");
     fs::write(directory.path().join("FORMAT"), [0xff, 0xfe]).unwrap();
     refused(directory.path(), "storage_unknown_format", "no text");
 }

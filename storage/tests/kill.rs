@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Body, Count, Counters, Items, Marks, say};
+use common::{Body, Count, Counters, Items, Marks, Open, open_in_blocks, say};
 use storage::{Fault, Read, Span, Store};
 
 const ROUNDS: usize = 12;
@@ -31,16 +31,25 @@ const INSTALL_EVERY: u64 = 211;
 
 #[test]
 fn killed_at_random_moments() {
+    kill_again_and_again("killed_at_random_moments", |directory| Store::open_dir(directory, 0));
+}
+
+#[test]
+fn killed_at_random_moments_in_blocks() {
+    kill_again_and_again("killed_at_random_moments_in_blocks", open_in_blocks);
+}
+
+fn kill_again_and_again(test: &str, open: Open) {
     if let Some(directory) = std::env::var_os(CHILD) {
-        return write_until_killed(&PathBuf::from(directory)).unwrap();
+        return write_until_killed(&PathBuf::from(directory), open).unwrap();
     }
     let directory = tempfile::tempdir().unwrap();
     let (mut last, mut flushed_ever) = (0, 0);
     for round in 0..ROUNDS {
         let after = Duration::from_millis(20 + RandomState::new().build_hasher().finish() % 700);
-        let flushed = run_and_kill(directory.path(), after);
+        let flushed = run_and_kill(test, directory.path(), after);
         flushed_ever = flushed.unwrap_or(flushed_ever);
-        let found = check(directory.path());
+        let found = check(directory.path(), open);
         assert!(
             found >= flushed_ever && found >= last.min(flushed_ever),
             "round {round}, killed after {after:?}: batch {flushed_ever} was flushed, {found} is the last one there"
@@ -51,9 +60,9 @@ fn killed_at_random_moments() {
 }
 
 /// Returns the last batch that the child reported as flushed.
-fn run_and_kill(directory: &Path, after: Duration) -> Option<u64> {
+fn run_and_kill(test: &str, directory: &Path, after: Duration) -> Option<u64> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "killed_at_random_moments", "--nocapture"])
+        .args(["--exact", test, "--nocapture"])
         .env(CHILD, directory)
         .stdout(Stdio::piped())
         .spawn()
@@ -70,8 +79,8 @@ fn run_and_kill(directory: &Path, after: Duration) -> Option<u64> {
 }
 
 /// Checks every promise on what the kill left; returns the number of the last batch.
-fn check(directory: &Path) -> u64 {
-    let store = Store::open_dir(directory, 0).unwrap();
+fn check(directory: &Path, open: Open) -> u64 {
+    let store = open(directory).unwrap();
     let last = last_batch(&store);
     let view = store.view();
     let items: Vec<_> = view.scan::<Items>(Span::all()).map(|record| record.unwrap().0).collect();
@@ -99,9 +108,9 @@ fn name(batch: u64) -> String {
 }
 
 /// Ends on its own after a while, should the parent be gone.
-fn write_until_killed(directory: &Path) -> Result<(), Fault> {
+fn write_until_killed(directory: &Path, open: Open) -> Result<(), Fault> {
     let began = Instant::now();
-    let store = Store::open_dir(directory, 0)?;
+    let store = open(directory)?;
     let mut last = last_batch(&store);
     while began.elapsed() < Duration::from_secs(20) {
         last += 1;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::{Body, Count, Counters, Items, Marks, frames, replicated};
+use common::{Body, Count, Counters, Items, Marks, Open, frames, open_in_blocks, replicated};
 use storage::{MemoryDisk, Read, Store};
 
 /// One commit of the writer: some keys overwritten, some new, some gone, and how far it is.
@@ -33,7 +33,11 @@ fn mark(store: &Store) -> u64 {
 
 /// Rebuilds while a thread commits; what is there then must be all that was committed, by walk and by digest.
 fn check(store: Arc<Store>) -> storage::Rebuilt {
-    for number in 1..300 {
+    check_from(1, store)
+}
+
+fn check_from(first: u64, store: Arc<Store>) -> storage::Rebuilt {
+    for number in first..300 {
         commit(&store, number);
     }
     let stop = Arc::new(AtomicBool::new(false));
@@ -102,15 +106,38 @@ fn files_shrink_and_are_found_again() {
 
 #[test]
 fn on_disk_while_commits_go_on() {
+    let opens: [Open; 2] = [|directory| Store::open_dir(directory, 0), open_in_blocks];
+    for open in opens {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Arc::new(open(directory.path()).unwrap());
+        check(store.clone());
+        let (digest, last) = (store.digest(), mark(&store));
+        store.flush().unwrap();
+        drop(store);
+        let store = Store::open_dir(directory.path(), 0).unwrap();
+        assert_eq!((store.digest(), mark(&store)), (digest, last));
+        assert!(store.scrub().unwrap().is_clean());
+    }
+}
+
+#[test]
+fn a_state_comes_into_blocks_when_that_is_allowed_and_stays_there() {
     let directory = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open_dir(directory.path(), 0).unwrap());
-    check(store.clone());
+    commit(&store, 1);
+    store.rebuild(|_| Continue(())).unwrap();
+    assert!(!store.wants_blocks() && directory.path().join("gen-2").exists());
+    store.allow_blocks();
+    assert!(store.wants_blocks());
+    check_from(2, store.clone());
+    assert!(!store.wants_blocks() && directory.path().join("gen-3-blocks").exists());
     let (digest, last) = (store.digest(), mark(&store));
-    store.flush().unwrap();
     drop(store);
-    let store = Store::open_dir(directory.path(), 0).unwrap();
+    let store = Arc::new(Store::open_dir(directory.path(), 0).unwrap());
     assert_eq!((store.digest(), mark(&store)), (digest, last));
     assert!(store.scrub().unwrap().is_clean());
+    store.rebuild(|_| Continue(())).unwrap();
+    assert!(!store.wants_blocks() && directory.path().join("gen-4-blocks").exists());
 }
 
 #[test]

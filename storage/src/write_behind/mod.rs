@@ -64,9 +64,8 @@ impl WriteBehind {
                 changes = changes.len(),
                 "changes that had not reached the engine are applied again"
             );
-            for (key, value) in &changes {
-                engine.write(key, value.as_ref())?;
-            }
+            let changes: Vec<_> = changes.iter().map(|(key, value)| (key, value.as_ref())).collect();
+            engine.write_sorted(&changes)?;
             engine.flush()?;
             redo.remove()?;
         }
@@ -123,15 +122,14 @@ impl Engine for WriteBehind {
     }
 
     fn load(&self, piece: Batch) -> Result<(), Fault> {
-        // What is pending would hide it, and be written over it.
-        if !self.shared.pending().is_empty() {
+        // What is pending would hide it, and only one thread at a time may write beneath.
+        if self.shared.pending().is_used() {
             return Err(Fault::Engine { doing: "load", detail: "something was committed before".to_owned() });
         }
         self.loaded.store(true, Ordering::Release);
-        for (key, value) in piece.into_writes() {
-            self.shared.engine.write(&key, value.as_ref())?;
-        }
-        Ok(())
+        let mut changes: Vec<_> = piece.writes().iter().map(|(key, value)| (key, value.as_ref())).collect();
+        changes.sort_unstable();
+        self.shared.engine.write_sorted(&changes)
     }
 
     fn flush(&self) -> Result<(), Fault> {

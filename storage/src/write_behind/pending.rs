@@ -60,9 +60,9 @@ impl Pending {
         !self.young.is_empty()
     }
 
-    /// Whether everything is beneath.
-    pub(super) fn is_empty(&self) -> bool {
-        self.young.is_empty() && self.old.is_none()
+    /// Whether anything was ever committed.
+    pub(super) fn is_used(&self) -> bool {
+        self.has_young() || self.rotations > 0
     }
 
     /// Makes the young generation the old one. There must be no old one, and something young.

@@ -13,8 +13,8 @@ use super::sought::Sought;
 
 /// So many changes are brought into the engine before the thread rests.
 const PIECE_CHANGES: usize = 1_024;
-/// After so many they are made durable: some 15 MB. More often, and the log waits for the disk again and again.
-const FLUSH_CHANGES: usize = 16 * PIECE_CHANGES;
+/// After so many pieces they are made durable: some 15 MB. More often, and the log waits for the disk again and again.
+const FLUSH_PIECES: usize = 16;
 /// The longest rest between two pieces.
 const LONGEST_REST: Duration = Duration::from_millis(200);
 
@@ -240,18 +240,29 @@ impl Shared {
     /// In pieces: after each the thread rests as long as it took, so that those who sell have the processor as often as it
     /// has. A few are made durable at a time: one large flush at the end would hold up the log, which is on the same disk.
     fn bring_beneath(&self, changes: &Changes) -> Result<(), Fault> {
-        let mut began = Instant::now();
-        for (number, (key, value)) in (1..).zip(changes) {
-            self.engine.write(key, value.as_ref())?;
-            if number % PIECE_CHANGES == 0 {
-                if number % FLUSH_CHANGES == 0 {
-                    self.engine.flush()?;
-                }
-                self.rest(began.elapsed().min(LONGEST_REST));
-                began = Instant::now();
+        let changes: Vec<_> = changes.iter().map(|(key, value)| (key, value.as_ref())).collect();
+        for (number, piece) in (1..).zip(changes.chunks(PIECE_CHANGES)) {
+            let began = Instant::now();
+            self.engine.write_sorted(piece)?;
+            if number % FLUSH_PIECES == 0 {
+                self.engine.flush()?;
             }
+            self.rest_or_look(began.elapsed().min(LONGEST_REST))?;
         }
         self.engine.flush()
+    }
+
+    /// Looks so long what there is: until that is known, each new key is looked for beneath, which is worth a rest. If there is
+    /// nothing to look through, rests.
+    fn rest_or_look(&self, long: Duration) -> Result<(), Fault> {
+        let began = Instant::now();
+        while self.sought.walk_on(&*self.engine)? {
+            if began.elapsed() >= long || self.turn().is_stopping {
+                return Ok(());
+            }
+        }
+        self.rest(long.saturating_sub(began.elapsed()));
+        Ok(())
     }
 
     /// Waits so long, or until somebody waits for the thread, or the next generation is full.

@@ -3,9 +3,11 @@
 #![allow(dead_code, reason = "every test program uses some of it")]
 
 use std::io::Write as _;
+use std::ops::ControlFlow;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use storage::{Direction, Export, KeyRange, Raw, ReadBytes, Store, Table, versioned};
+use storage::{Direction, Export, Fault, KeyRange, Raw, ReadBytes, Store, Table, versioned};
 
 /// Some bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +45,20 @@ table!(
     /// Replicated.
     Counters, 0x21, u64 => Count
 );
+
+/// How a directory is opened.
+pub type Open = fn(&Path) -> Result<Store, Fault>;
+
+/// The store of a directory, in blocks.
+#[cfg(feature = "sled")]
+pub fn open_in_blocks(directory: &Path) -> Result<Store, Fault> {
+    let store = Store::open_dir(directory, 0)?;
+    store.allow_blocks();
+    if store.wants_blocks() {
+        store.rebuild(|_| ControlFlow::Continue(()))?;
+    }
+    Ok(store)
+}
 
 /// Every record with a prefix from `from` on.
 pub fn records(store: &Store, from: u8) -> Vec<(Raw, Raw)> {
