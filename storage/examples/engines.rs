@@ -1,4 +1,5 @@
-//! What an order's records cost in sled and in fjall, as the node writes them: in generations, sorted, each key once.
+//! What an order's records cost in sled, in blocks of sled and in fjall, as the node writes them: in generations, sorted, each
+//! key once.
 //!
 //! `cargo run --release -p storage --features fjall --example engines -- --orders 200000 --skus 10000`
 //!
@@ -12,13 +13,15 @@ use std::process::Command;
 use std::time::Instant;
 use std::{env, fs};
 
-use storage::{Engine, FjallEngine, Raw, SledEngine};
+use storage::{Blocks, Engine, FjallEngine, Raw, SledEngine};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 const CACHE_BYTES: u64 = 256 << 20;
 /// Orders in a generation: what a node gathers until the log asks it to flush.
 const GENERATION: u64 = 5_000;
+/// Changes that it brings into the engine at once.
+const PIECE: usize = 1_024;
 /// Table and bytes of the records that an order adds under keys in order of time.
 const IN_ORDER: [(u8, usize); 4] = [(0x20, 700), (0x21, 400), (0x24, 8), (0x25, 8)];
 const ROUNDS: u32 = 3;
@@ -34,7 +37,7 @@ fn main() -> Outcome {
         return measure(engine, orders, skus);
     }
     for round in 1..=ROUNDS {
-        for engine in ["sled", "fjall"] {
+        for engine in ["sled", "blocks", "fjall"] {
             print!("round {round}, {engine}: ");
             let status = Command::new(env::current_exe()?)
                 .args([&format!("--engine={engine}"), "--orders", &orders.to_string()])
@@ -52,6 +55,7 @@ fn measure(name: &str, orders: u64, skus: u64) -> Outcome {
     let directory = tempfile::tempdir()?;
     let engine: Box<dyn Engine> = match name {
         "sled" => Box::new(SledEngine::open(directory.path(), CACHE_BYTES)?),
+        "blocks" => Box::new(Blocks::over(SledEngine::open(directory.path(), CACHE_BYTES)?)),
         "fjall" => Box::new(FjallEngine::open(directory.path(), CACHE_BYTES)?),
         other => return Err(format!("no engine is called {other}").into()),
     };
@@ -62,9 +66,10 @@ fn measure(name: &str, orders: u64, skus: u64) -> Outcome {
         for order in first..orders.min(first + GENERATION) {
             generation.extend(records(order, skus));
         }
-        for (key, value) in &generation {
-            bytes += key.len() + value.len();
-            engine.write(key, Some(value))?;
+        bytes += generation.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+        let changes: Vec<_> = generation.iter().map(|(key, value)| (key, Some(value))).collect();
+        for piece in changes.chunks(PIECE) {
+            engine.write_sorted(piece)?;
         }
         engine.flush()?;
     }
