@@ -1,5 +1,5 @@
-//! What this program makes of the cluster's active version: whether it can serve a state at all, and which commands may
-//! go into the log already. The levels themselves are [`shop::level`]'s.
+//! What this program makes of the cluster's active version: whether it can serve a state at all, how it may store it, and
+//! which commands may go into the log already. The levels themselves are [`shop::level`]'s.
 
 use raft::{Consistency, Host};
 use shop::apply::level_too_low;
@@ -63,6 +63,16 @@ pub fn check_version(active: u32) -> Result<(), Unsupported> {
     }
 }
 
+/// From this active version on the state may be in blocks: programs that cannot read them are never put back then.
+const BLOCKS_SINCE: u32 = 7;
+
+/// Lets the state's next files have blocks, if no earlier program will open them.
+pub fn allow_blocks(store: &Store, active: u32) {
+    if active >= BLOCKS_SINCE {
+        store.allow_blocks();
+    }
+}
+
 /// The refusal of a command that the cluster is not ready for: in the log it would stop every node that does not know it.
 /// Asked before anything is proposed, by whoever proposes.
 pub async fn refusal(host: &Host, envelope: &Envelope, deadline: Instant) -> Option<Reply> {
@@ -80,7 +90,19 @@ pub async fn refusal(host: &Host, envelope: &Envelope, deadline: Instant) -> Opt
 
 #[cfg(test)]
 mod tests {
-    use super::{Levels, Unsupported};
+    use storage::Store;
+
+    use super::{Levels, Unsupported, allow_blocks};
+
+    #[test]
+    fn a_state_may_have_blocks_when_no_earlier_program_comes_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open_dir(directory.path(), 0).unwrap();
+        for (active, may) in [(1, false), (6, false), (7, true)] {
+            allow_blocks(&store, active);
+            assert_eq!(store.wants_blocks(), may, "{active}");
+        }
+    }
 
     #[test]
     fn the_advice_says_what_to_install() {

@@ -129,6 +129,8 @@ impl Replica {
             // The log's host looks again, also at a copy. Here the state can say which program is needed.
             level::check(&store, LEVELS)??;
         }
+        // Also for a copy that takes the place of this state.
+        level::allow_blocks(&store, raft::active_version(&store.view())?);
         let host = Host::start(
             settings,
             machine,

@@ -16,7 +16,7 @@
 //! |   | and however many refunds it has |
 //! | 6 | the answer to a request with an `Idempotency-Key` is kept with its events, and no more with the hash of the key |
 //! | 7 | what is stored for such a request is under the epoch of the feed, and in it under the hash of the key (`RepliesByEpoch`, |
-//! |   | `broker.trim_replies_by_epoch`) |
+//! |   | `broker.trim_replies_by_epoch`); nodes may keep their state in blocks, which earlier programs cannot read |
 
 /// The level of clusters that never raised theirs.
 pub const FIRST_LEVEL: u32 = 1;

@@ -101,6 +101,7 @@ impl Restoring {
         let (info, images) = (node_info(&config), directory.blobs());
         let received = tokio::task::spawn_blocking(move || -> Result<Manifest> {
             let store = Store::open_dir(&state, cache_bytes)?;
+            level::allow_blocks(&store, backup.manifest.active_version);
             receive_images(&BlobStore::open(&images)?, &mut backup).map_err(told)?;
             let (received, manifest) = receive(&store, &from, backup).map_err(told)?;
             raft::found_on(&store, received, manifest.index, node, info)?;

@@ -58,9 +58,14 @@ impl Limits {
         Limits { ratio: settings.compact_ratio, min_bytes: settings.compact_min_mb << 20 }
     }
 
+    /// Whether files are made new at all unless somebody asks.
+    pub fn allow_any(&self) -> bool {
+        self.ratio > 0
+    }
+
     /// Whether files of this size are looked at at all.
     pub fn may_matter(&self, files_bytes: u64) -> bool {
-        self.ratio > 0 && files_bytes >= self.min_bytes
+        self.allow_any() && files_bytes >= self.min_bytes
     }
 
     /// Whether files are too large for what is in them, as it was counted. Files that were so already when they were

@@ -1,8 +1,10 @@
-//! Compaction: gives the state new, small files when the ones in use have outgrown what is in them.
+//! Compaction: gives the state new, small files when the ones in use have outgrown what is in them, or have each record by itself
+//! and could have blocks of them.
 //!
 //! It owns when, and whose turn it is: one node of a cluster at a time, under a lease in the state, and the leader last, after it
 //! has handed over the lead. How is storage's ([`Store::rebuild`](storage::Store::rebuild)): commits and reads go on, and a crash in
-//! the middle leaves the files that are in use. It never begins while somebody reads a copy of the state, nor without room for two.
+//! the middle leaves the files that are in use. It never begins while somebody reads a copy of the state, nor without room for two; but for
+//! a small state that comes into blocks, which takes no time.
 
 mod measure;
 mod space;
@@ -25,16 +27,19 @@ use self::measure::{Counted, Limits};
 use self::turn::Turn;
 use crate::config::Storage as Settings;
 use crate::leisure::rest_after;
+use crate::level::allow_blocks;
 use crate::replica::Replica;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::CompactionEnd;
 
 pub use self::stopped::compact;
 
-/// How often a node looks that was asked and could not begin.
+/// How often a node looks that was asked and could not begin, or that waits until records may come into blocks.
 const ASKED_EVERY: Duration = Duration::from_secs(2);
 /// So often a leader looks before it takes its turn: the followers are to be first.
 const LEADER_LOOKS: u32 = 3;
+/// A state in files up to this size is brought into blocks at once: nobody notices.
+const SMALL_BYTES: u64 = 8 << 20;
 /// How long handing over the lead may take.
 const HAND_OVER: Duration = Duration::from_secs(5);
 
@@ -65,6 +70,8 @@ struct Memory {
     counted: Option<Counted>,
     /// Looks in a row at which this node led and would have begun.
     as_leader: u32,
+    /// The records could come into blocks, and it was looked whether they can now: from then on that has no hurry.
+    has_tried_blocks: bool,
     /// What kept it the last time, so that only news are told.
     told: Option<String>,
 }
@@ -98,6 +105,7 @@ impl Compactor {
                 () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(pause) => {}
                 () = self.0.bell.notified() => {}
+                () = may_have_blocks(parts), if !memory.has_tried_blocks => memory.has_tried_blocks = true,
             }
             Turn::tidy(parts).await;
             match self.look(parts, &mut memory, stop).await? {
@@ -123,6 +131,9 @@ impl Compactor {
         stop: &CancellationToken,
     ) -> Result<Look, Fault> {
         let is_asked = self.is_asked();
+        if is_small_and_wants_blocks(parts).await? {
+            return bring_into_blocks(parts, stop).await;
+        }
         let Some(counted) = measured(parts, memory, is_asked, stop).await? else { return Ok(Look::Done) };
         let lacks = space::lacking(&parts.directory, counted);
         parts.metrics.storage.compaction_lacks_space(lacks.is_some());
@@ -187,6 +198,37 @@ impl Compactor {
     }
 }
 
+/// Returns when the records could come into blocks and are not there.
+async fn may_have_blocks(parts: &Parts) {
+    loop {
+        allow_blocks(&parts.replica.store, parts.replica.host.active_version());
+        if parts.replica.store.wants_blocks() {
+            return;
+        }
+        tokio::time::sleep(ASKED_EVERY).await;
+    }
+}
+
+async fn is_small_and_wants_blocks(parts: &Parts) -> Result<bool, Fault> {
+    let store = parts.replica.store.clone();
+    if !store.wants_blocks() || is_out_of_service(parts) {
+        return Ok(false);
+    }
+    Ok(blocking(move || store.size_bytes()).await? <= SMALL_BYTES)
+}
+
+/// Without a turn: nobody notices, and whoever reads a copy keeps the files that it reads.
+async fn bring_into_blocks(parts: &Parts, stop: &CancellationToken) -> Result<Look, Fault> {
+    match rebuild(parts.replica.store.clone(), stop.clone()).await {
+        Ok(rebuilt) => {
+            info!(records = rebuilt.records, "the state has its records in blocks from now on");
+            Ok(Look::Done)
+        }
+        Err(fault) if is_harmless(&fault) => Ok(Look::Later(fault.to_string())),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// What there is and what it takes, if that calls for new files. Counting walks over everything, so it is done when what was
 /// counted last no longer says enough.
 async fn measured(
@@ -197,6 +239,7 @@ async fn measured(
 ) -> Result<Option<Counted>, Fault> {
     let limits = Limits::of(&parts.settings);
     let store = parts.replica.store.clone();
+    let is_asked = is_asked || limits.allow_any() && store.wants_blocks();
     let (files, records) = blocking(move || Ok((store.size_bytes()?, store.digest().count()))).await?;
     if !is_asked && !limits.may_matter(files) {
         return Ok(None);
@@ -223,7 +266,7 @@ async fn measured(
 /// Why this is no moment to begin.
 fn hindrance(parts: &Parts, memory: &mut Memory, is_asked: bool) -> Option<String> {
     let host = &parts.replica.host;
-    if parts.replica.fence.reason().is_some() || host.faulted().borrow().is_some() {
+    if is_out_of_service(parts) {
         return Some("this node is out of service".to_owned());
     }
     if !host.is_in_touch() {
@@ -239,6 +282,10 @@ fn hindrance(parts: &Parts, memory: &mut Memory, is_asked: bool) -> Option<Strin
     memory.as_leader += 1;
     (!is_asked && memory.as_leader <= LEADER_LOOKS)
         .then(|| "this node leads: the others are first".to_owned())
+}
+
+fn is_out_of_service(parts: &Parts) -> bool {
+    parts.replica.fence.reason().is_some() || parts.replica.host.faulted().borrow().is_some()
 }
 
 /// Whether this node leads, and another could.

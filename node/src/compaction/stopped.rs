@@ -9,6 +9,7 @@ use super::measure::Counted;
 use super::space;
 use crate::cli::CompactArguments;
 use crate::data_dir::DataDir;
+use crate::level::allow_blocks;
 
 /// The page cache while it runs, of the old files and of the new ones each.
 const CACHE_BYTES: u64 = 64 << 20;
@@ -22,6 +23,7 @@ pub fn compact(arguments: &CompactArguments) -> Result<()> {
     let state = directory.state();
     let failed = || format!("cannot give the state in {} new files", state.display());
     let store = Store::open_dir(&state, CACHE_BYTES).with_context(failed)?;
+    allow_blocks(&store, raft::active_version(&store.view()).with_context(failed)?);
     let without_rest = |_| ControlFlow::Continue(());
     let (live, files) = (store.live_bytes(without_rest).with_context(failed)?, store.size_bytes()?);
     if let Some(lacks) = space::lacking(&state, Counted::now(live, 0, files, None)) {

@@ -50,6 +50,27 @@ fn holder(parts: &Parts) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_state_comes_into_blocks_at_once_when_it_may() {
+    let cluster = Cluster::over_quic(3).await;
+    let leader = cluster.leader().await;
+    let mut one = One::new(&cluster, leader);
+    let in_blocks = |one: &One| {
+        let names = std::fs::read_dir(&one.parts.directory).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().ends_with("-blocks")).count()
+    };
+    one.parts.settings.compact_ratio = 0;
+    assert_eq!((one.look().await, in_blocks(&one)), (Look::Done, 0), "nobody may read blocks yet");
+    one.parts.replica.store.allow_blocks();
+    for _ in 0..2 {
+        assert_eq!((one.look().await, in_blocks(&one)), (Look::Done, 1));
+        assert_eq!((one.compactions(), holder(&one.parts)), (0, 0), "it took a turn");
+    }
+    assert_eq!(cluster.leader().await, leader);
+    assert!(one.parts.replica.store.scrub().unwrap().is_clean());
+    cluster.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_follower_compacts_when_asked_and_the_leader_hands_over_first() {
     let cluster = Cluster::over_quic(3).await;
     let (leader, follower) = (cluster.leader().await, cluster.follower().await);
