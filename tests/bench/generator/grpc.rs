@@ -7,26 +7,29 @@ use std::rc::Rc;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use h2::client::SendRequest;
-use http::Request;
+use http::{Request, Uri};
 use tokio::net::TcpStream;
 
 /// A connection that may be shared by cloning.
 #[derive(Clone)]
 pub struct Channel {
     sender: SendRequest<Bytes>,
-    address: String,
+    /// What is called: always the same.
+    target: Uri,
     broken: Rc<Cell<bool>>,
 }
 
 impl Channel {
-    pub async fn open(address: &str) -> Result<Channel> {
+    /// For calls of one method, such as `/package.Service/Method`.
+    pub async fn open(address: &str, path: &str) -> Result<Channel> {
         let stream =
             TcpStream::connect(address).await.with_context(|| format!("no connection to {address}"))?;
         stream.set_nodelay(true)?;
         let (sender, connection) = h2::client::handshake(stream).await?;
         // It ends with its last sender; what goes wrong on it is told to whoever waits for an answer.
         tokio::spawn(connection);
-        Ok(Channel { sender, address: address.to_owned(), broken: Rc::default() })
+        let target = format!("http://{address}{path}").parse()?;
+        Ok(Channel { sender, target, broken: Rc::default() })
     }
 
     /// Whether no call on it has failed yet.
@@ -35,14 +38,16 @@ impl Channel {
     }
 
     /// Sends a framed message and waits until the answer is whole.
-    pub async fn call(&mut self, path: &str, message: Bytes) -> Result<()> {
-        let done = self.exchange(path, message).await;
+    pub async fn call(&mut self, message: Bytes) -> Result<()> {
+        let done = self.exchange(message).await;
         self.broken.set(self.broken.get() || done.is_err());
         done
     }
 
-    async fn exchange(&mut self, path: &str, message: Bytes) -> Result<()> {
-        let request = Request::post(format!("http://{}{path}", self.address))
+    async fn exchange(&mut self, message: Bytes) -> Result<()> {
+        // Clients are answered together: who waits for the others of its connection shares a packet with them.
+        tokio::task::yield_now().await;
+        let request = Request::post(self.target.clone())
             .header("content-type", "application/grpc")
             .header("te", "trailers")
             .body(())?;

@@ -21,6 +21,10 @@ use crate::order::Orders;
 use crate::page::Pages;
 use crate::put::Puts;
 
+/// Calls over HTTP/2 allocate.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(
     about = "Closed loops of clients, or a fixed rate, against a shop, an etcd or a file server; prints one JSON object"
@@ -110,6 +114,8 @@ impl Length {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
+    // Without any, spans are written as log lines that nobody reads.
+    tracing::subscriber::set_global_default(tracing::subscriber::NoSubscriber::default())?;
     let told = match Cli::parse().command {
         Command::Seed { shop } => seed::run(&shop).await?,
         Command::Orders { shop, lines, length } => run(&Orders::new(&shop, lines)?, &length).await?,

@@ -41,7 +41,7 @@ impl Work for Puts {
         let channel = match known {
             Some(channel) => channel,
             None => {
-                let channel = Channel::open(&self.to[server]).await?;
+                let channel = Channel::open(&self.to[server], PATH).await?;
                 self.channels.borrow_mut().insert(place, channel.clone());
                 channel
             }
@@ -57,7 +57,7 @@ pub struct Putter {
 
 impl Client for Putter {
     async fn operate(&mut self, _turn: u64) -> Result<()> {
-        self.channel.call(PATH, put(mixed(&mut self.state) % KEYS)).await
+        self.channel.call(put(mixed(&mut self.state) % KEYS)).await
     }
 }
 

@@ -56,6 +56,8 @@ async fn put(request: Request<RecvStream>, mut answer: SendResponse<Bytes>, host
         Ok(_) => OK,
         Err(_) => UNAVAILABLE,
     };
+    // Many are committed together: who waits for the others of its connection shares a packet with them.
+    tokio::task::yield_now().await;
     let head = Response::builder().header("content-type", "application/grpc").body(())?;
     let mut body = answer.send_response(head, false)?;
     if status == OK {
