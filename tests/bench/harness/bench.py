@@ -17,6 +17,9 @@ class Bench:
     skus: int = 10_000
     #: Orders in the shop at which growth is looked at.
     sizes: list = field(default_factory=lambda: [10_000, 100_000, 1_000_000])
+    #: How many a round places there at least. Fewer, however small the shop, would be over before any of them is brought into
+    #: the files, and be compared with rounds in which that goes on all the time.
+    round_orders: int = 20_000
     #: Orders in the shop in which much is done while it sells.
     orders: int = 1_000_000
     #: Times that a leader is killed.
@@ -31,13 +34,13 @@ class Bench:
     def quick(cls, directory):
         """A few minutes."""
         return cls(directory, seconds=2.0, clients=[1, 64], some_clients=[64], sizes=[2_000, 10_000], orders=10_000,
-                   kills=3, soak_seconds=20.0)
+                   round_orders=2_000, kills=3, soak_seconds=20.0)
 
     @classmethod
     def smoke(cls, directory):
         """Whether every row produces figures; what they are tells nothing."""
         return cls(directory, rounds=1, seconds=1.0, clients=[4], some_clients=[4], skus=20, sizes=[50, 100], orders=50,
-                   kills=1, soak_seconds=2.0)
+                   round_orders=500, kills=1, soak_seconds=2.0)
 
     @contextlib.contextmanager
     def open(self, kind, name, *arguments, **options):

@@ -36,7 +36,7 @@ def run(bench):
             while placed < size:
                 placed += place(shop, min(BATCH, size - placed), 3_600)["operations"]
             settle(shop)
-            case = Case("growth", _subject(size), CLIENTS, lambda seconds: place(shop, max(size // 5, 500), seconds),
+            case = Case("growth", _subject(size), CLIENTS, _round(shop, max(size // 5, bench.round_orders)),
                         shop.roles, beside=_subject(bench.sizes[0]) if size != bench.sizes[0] else None)
             for _ in range(bench.rounds):
                 case.sample(bench.seconds)
@@ -81,6 +81,10 @@ def memory(size, peak_mb, loaded_mb):
 
 def _subject(size):
     return f"shopnode, 1 node, {size:,} orders"
+
+
+def _round(shop, operations):
+    return lambda seconds: place(shop, operations, seconds)
 
 
 def place(shop, operations, seconds):
