@@ -86,11 +86,10 @@ impl<'a, E: Engine> Walk<'a, E> {
         Ok(self.engine.beneath.scan(between, Direction::Forward).next().transpose()?.is_some())
     }
 
-    /// The range of separators whose blocks may have records of the range.
+    /// The range of separators whose blocks may have records of the range: from the first one on, if it begins before that.
     fn blocks_of_range(&self) -> Result<KeyRange, Fault> {
         let first = self.engine.block_of(&self.range.start)?;
-        let start =
-            first.map_or_else(|| self.range.start.clone(), |Block { separator, .. }| separator.to_vec());
+        let start = first.map_or_else(Vec::new, |Block { separator, .. }| separator.to_vec());
         Ok(KeyRange { start, end: self.range.end.clone() })
     }
 }
