@@ -19,6 +19,10 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A snapshot whose transfer was cut off goes on behind the last key that had arrived.
     fn snapshot_resumed(&self) {}
+
+    /// This node led, and another one leads now because this one gave it the lead. The term has grown by it, as it does by an
+    /// election that nobody wanted.
+    fn lead_transferred(&self) {}
 }
 
 /// Observes nothing.

@@ -26,4 +26,8 @@ impl Observer for Metrics {
     fn snapshot_resumed(&self) {
         self.raft.snapshot_resumed();
     }
+
+    fn lead_transferred(&self) {
+        self.raft.lead_transferred();
+    }
 }

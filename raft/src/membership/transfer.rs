@@ -63,7 +63,10 @@ impl Inner {
         }
         self.raft.trigger().transfer_leader(to).await.map_err(|_| SubmitError::Stopped)?;
         match self.next_leader(deadline).await {
-            Some(leader) if leader == to => Ok(()),
+            Some(leader) if leader == to => {
+                self.config.observer.lead_transferred();
+                Ok(())
+            }
             Some(leader) => {
                 let why = format!("node {leader} was elected instead");
                 Err(MembershipError::NotTransferred { to, why })

@@ -31,12 +31,13 @@ struct Machine {
     host: Option<Host>,
 }
 
-/// Snapshots on their way, over all lives of all nodes.
+/// Snapshots on their way, and leads given away, over all lives of all nodes.
 #[derive(Debug, Default)]
 pub struct Transfers {
     pub frames: AtomicU64,
     pub bytes: AtomicU64,
     pub resumed: AtomicU64,
+    pub leads: AtomicU64,
 }
 
 impl Observer for Transfers {
@@ -47,6 +48,10 @@ impl Observer for Transfers {
 
     fn snapshot_resumed(&self) {
         self.resumed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn lead_transferred(&self) {
+        self.leads.fetch_add(1, Ordering::Relaxed);
     }
 }
 

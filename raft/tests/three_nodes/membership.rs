@@ -1,6 +1,6 @@
 //! Members come and go, and the lead moves: never so that the group could not go on.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use bytes::Bytes;
 use net::sim::Random;
@@ -45,6 +45,7 @@ fn the_lead_goes_only_to_a_voter_that_can_take_it() {
         // Nothing was begun: it leads on.
         write(&host, 3).await;
         assert_eq!(cluster.current_leader(), Some(leader));
+        assert_eq!(cluster.transfers.leads.load(Relaxed), 0);
         cluster.shutdown().await;
     });
 }
@@ -57,6 +58,7 @@ fn a_leader_that_stops_hands_over_first() {
         let (leader, _) = roles(&cluster).await;
         write(&cluster.host(leader).unwrap(), 20).await;
         cluster.stop(leader).await;
+        assert_eq!(cluster.transfers.leads.load(Relaxed), 1);
         // Without an election timeout: whoever leads now has been asked to.
         let next = cluster.current_leader().expect("somebody leads already");
         assert_ne!(next, leader);

@@ -25,6 +25,7 @@ pub struct RaftSample {
 #[derive(Debug)]
 pub struct RaftMetrics {
     term: IntGauge,
+    leads_transferred: IntCounter,
     role: IntGaugeVec,
     commit_index: IntGauge,
     applied_index: IntGauge,
@@ -43,6 +44,11 @@ impl RaftMetrics {
         register.gauge("supported_version_max", most)?.set(i64::from(LEVELS.most));
         Ok(RaftMetrics {
             term: register.gauge("raft_term", "The current term.")?,
+            leads_transferred: register.counter(
+                "raft_leader_transfers_total",
+                "Times that this node led and gave the lead to another: asked to, before it stopped or compacted, or because \
+                 of its disk or clock. What else the term grows by on all nodes are elections.",
+            )?,
             role: register.gauges("raft_role", "1 for the role that this node has.", &["role"])?,
             commit_index: register.gauge("raft_commit_index", "The last index known to be committed.")?,
             applied_index: register.gauge("raft_applied_index", "The last index applied to the state.")?,
@@ -94,6 +100,11 @@ impl RaftMetrics {
 
     pub fn snapshot_resumed(&self) {
         self.snapshots_resumed.inc();
+    }
+
+    /// This node gave the lead to another.
+    pub fn lead_transferred(&self) {
+        self.leads_transferred.inc();
     }
 
     /// An append of `bytes` is durable.

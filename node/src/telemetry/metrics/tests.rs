@@ -48,6 +48,7 @@ fn filled() -> Metrics {
     metrics.storage.scrubbed(1_800_000_000_500, 2);
     metrics.raft.snapshot_frame(700);
     metrics.raft.snapshot_resumed();
+    metrics.raft.lead_transferred();
     metrics.http.problem("out_of_stock");
     metrics.shop.queue_lag("payments", 4);
     metrics.shop.queue_lag("sms", 9);
@@ -92,6 +93,7 @@ fn every_family_is_told_with_help_and_type() {
         r#"shopnode_raft_role{role="leader"} 1"#,
         r#"shopnode_raft_role{role="follower"} 0"#,
         "shopnode_raft_applied_index 8",
+        "shopnode_raft_leader_transfers_total 1",
         "shopnode_wal_fsync_duration_seconds_count 1",
         "shopnode_wal_written_bytes_total 500",
         "shopnode_applied_entries_total 3",
