@@ -63,14 +63,20 @@ pub fn check_version(active: u32) -> Result<(), Unsupported> {
     }
 }
 
-/// From this active version on the state may be in blocks: programs that cannot read them are never put back then.
-const BLOCKS_SINCE: u32 = 7;
+/// From this active version on the state may be in blocks, and the log in segments: programs that cannot read them are never
+/// put back then.
+const NEW_FILES_SINCE: u32 = 7;
 
 /// Lets the state's next files have blocks, if no earlier program will open them.
 pub fn allow_blocks(store: &Store, active: u32) {
-    if active >= BLOCKS_SINCE {
+    if active >= NEW_FILES_SINCE {
         store.allow_blocks();
     }
+}
+
+/// Whether the log may be in a format that no earlier program can open.
+pub fn allows_newest_log(active: u32) -> bool {
+    active >= NEW_FILES_SINCE
 }
 
 /// The refusal of a command that the cluster is not ready for: in the log it would stop every node that does not know it.
@@ -92,15 +98,16 @@ pub async fn refusal(host: &Host, envelope: &Envelope, deadline: Instant) -> Opt
 mod tests {
     use storage::Store;
 
-    use super::{Levels, Unsupported, allow_blocks};
+    use super::{Levels, Unsupported, allow_blocks, allows_newest_log};
 
     #[test]
-    fn a_state_may_have_blocks_when_no_earlier_program_comes_back() {
+    fn files_may_be_in_new_formats_when_no_earlier_program_comes_back() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open_dir(directory.path(), 0).unwrap();
         for (active, may) in [(1, false), (6, false), (7, true)] {
             allow_blocks(&store, active);
             assert_eq!(store.wants_blocks(), may, "{active}");
+            assert_eq!(allows_newest_log(active), may, "{active}");
         }
     }
 

@@ -115,8 +115,11 @@ impl Replica {
         let hook = AppliedHook::default();
         let known: Arc<Known> = Arc::default();
         let machine = ShopMachine::new(hook.clone(), known.clone(), metrics.clone());
+        // The state that is there, also if a copy takes its place.
+        let active = raft::active_version(&store.view())?;
         let settings = raft::Config {
             timings: timings(config.raft.profile),
+            newest_log: level::allows_newest_log(active),
             observer: Arc::new(metrics.clone()),
             supports: LEVELS.least..=LEVELS.most,
             log_mark: Some(directory.log_mark()),
@@ -129,8 +132,7 @@ impl Replica {
             // The log's host looks again, also at a copy. Here the state can say which program is needed.
             level::check(&store, LEVELS)??;
         }
-        // Also for a copy that takes the place of this state.
-        level::allow_blocks(&store, raft::active_version(&store.view())?);
+        level::allow_blocks(&store, active);
         let host = Host::start(
             settings,
             machine,

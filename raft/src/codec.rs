@@ -109,7 +109,7 @@ pub(crate) fn encode_command(command: &Command) -> Bytes {
     out.freeze()
 }
 
-fn put_command(out: &mut BytesMut, command: &Command) {
+fn put_command(out: &mut impl BufMut, command: &Command) {
     out.put_u8(VERSION);
     out.put_u64(command.stamp.now_ms);
     out.put_slice(&command.stamp.seed);
@@ -140,19 +140,23 @@ pub(crate) fn decode_command(bytes: Bytes) -> Result<Command, Malformed> {
 
 pub(crate) fn encode_payload(payload: &Payload) -> Bytes {
     let mut out = BytesMut::with_capacity(payload_size(payload));
+    put_payload(&mut out, payload);
+    out.freeze()
+}
+
+pub(crate) fn put_payload(out: &mut impl BufMut, payload: &Payload) {
     out.put_u8(VERSION);
     match payload {
         EntryPayload::Blank => out.put_u8(0),
         EntryPayload::Normal(command) => {
             out.put_u8(1);
-            put_command(&mut out, command);
+            put_command(out, command);
         }
         EntryPayload::Membership(membership) => {
             out.put_u8(2);
-            put_membership(&mut out, membership);
+            put_membership(out, membership);
         }
     }
-    out.freeze()
 }
 
 /// Bytes of an encoded payload, give or take a few.
@@ -243,7 +247,7 @@ fn read_text(reader: &mut Reader) -> Result<String, Malformed> {
     String::from_utf8(text.to_vec()).map_err(|_| reader.bad("text that is not UTF-8"))
 }
 
-fn put_membership(out: &mut BytesMut, membership: &Membership) {
+fn put_membership(out: &mut impl BufMut, membership: &Membership) {
     out.put_u8(VERSION);
     let configs = membership.get_joint_config();
     out.put_u8(configs.len() as u8);

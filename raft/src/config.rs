@@ -75,6 +75,8 @@ pub struct Config {
     /// A file outside the log's directory that says that a log was begun there. Once it is there, a start that finds no
     /// log is refused. `None` for a log whose loss nobody minds.
     pub log_mark: Option<PathBuf>,
+    /// No earlier program will read this node's log any more: one in an earlier format is brought into the newest one at start.
+    pub newest_log: bool,
     /// Told of durations and sizes.
     pub observer: Arc<dyn Observer>,
 }
@@ -108,6 +110,7 @@ impl Config {
             supports: FIRST_ACTIVE_VERSION..=FIRST_ACTIVE_VERSION,
             refetch: None,
             log_mark: None,
+            newest_log: false,
             observer: Arc::new(NoObserver),
         }
     }

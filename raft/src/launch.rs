@@ -22,7 +22,7 @@ use crate::{
     error::{Fault, FaultLine},
     flusher::Flusher,
     leadership::Heard,
-    log::{BegunMark, MemoryLog, WalLog},
+    log::{BegunMark, DiskLog, MemoryLog, Newest},
     machine::Machine,
     membership::step_aside_when_the_disk_stalls,
     network::Peers,
@@ -69,7 +69,7 @@ impl fmt::Display for LogPlace {
 /// The same, open.
 #[derive(Clone)]
 enum OpenLog {
-    Wal(WalLog),
+    Disk(DiskLog),
     Memory(MemoryLog),
 }
 
@@ -89,7 +89,7 @@ pub(crate) struct Inner {
     pub pending: Semaphore,
     pub transport: Arc<dyn Transport>,
     /// For its size; taken away when the host stops, so that the log can close.
-    pub wal: Mutex<Option<WalLog>>,
+    pub wal: Mutex<Option<DiskLog>>,
 }
 
 /// A host that runs on the current runtime.
@@ -124,11 +124,18 @@ pub(crate) async fn launch(parts: Parts) -> Result<Launched, Fault> {
             if let Some(mark) = &mark {
                 mark.demand(&dir)?;
             }
-            let log = WalLog::open(&dir, fault_line.clone(), config.observer.clone(), before_purge)?;
+            let is_new = Position::read(&store.view())?.log_id.is_none();
+            let newest = match (config.newest_log, is_new) {
+                (true, _) => Newest::Always,
+                (false, true) => Newest::IfNew,
+                (false, false) => Newest::Never,
+            };
+            let observer = config.observer.clone();
+            let log = DiskLog::open(&dir, newest, fault_line.clone(), observer, before_purge)?;
             if let Some(mark) = &mark {
                 mark.set(&dir)?;
             }
-            OpenLog::Wal(log)
+            OpenLog::Disk(log)
         }
         LogPlace::Memory(log) => OpenLog::Memory(log),
     };
@@ -137,12 +144,12 @@ pub(crate) async fn launch(parts: Parts) -> Result<Launched, Fault> {
         let (group, store, transport) = (config.group, &store, &*transport);
         let off_thread = in_threads;
         match log.clone() {
-            OpenLog::Wal(log) => Asking { plan, group, store, transport, log, off_thread }.run().await?,
+            OpenLog::Disk(log) => Asking { plan, group, store, transport, log, off_thread }.run().await?,
             OpenLog::Memory(log) => Asking { plan, group, store, transport, log, off_thread }.run().await?,
         }
     }
     match log.clone() {
-        OpenLog::Wal(log) => fit_each_other(&store, log, &place).await?,
+        OpenLog::Disk(log) => fit_each_other(&store, log, &place).await?,
         OpenLog::Memory(log) => fit_each_other(&store, log, &place).await?,
     }
     let supports = config.supports.clone();
@@ -176,7 +183,7 @@ pub(crate) async fn launch(parts: Parts) -> Result<Launched, Fault> {
     let consensus = |error: Fatal<TypeConfig>| Fault::Consensus(error.to_string());
     let node = config.node;
     let (raft, wal) = match log {
-        OpenLog::Wal(wal) => {
+        OpenLog::Disk(wal) => {
             let raft = Raft::new(node, openraft_config, peers, wal.clone(), machine).await;
             (raft.map_err(consensus)?, Some(wal))
         }

@@ -18,7 +18,7 @@ use crate::{
     apply_thread::ApplyThread,
     error::FaultLine,
     flusher::Flusher,
-    log::{LogDisk, MemoryLog, WalLog},
+    log::{DiskLog, LogDisk, MemoryLog, Newest},
     machine::{Entry, Machine},
     observer::NoObserver,
     progress::Progress,
@@ -62,19 +62,19 @@ fn state_machine(store: Store, in_threads: bool) -> (StateMachine, Flusher) {
     (machine, flusher)
 }
 
-fn wal(dir: &Path, flusher: Flusher) -> WalLog {
+fn log(dir: &Path, newest: Newest, flusher: Flusher) -> DiskLog {
     let before_purge = Box::new(move |index| flusher.flush_to(index));
-    WalLog::open(dir, FaultLine::new(), Arc::new(NoObserver), before_purge).unwrap()
+    DiskLog::open(dir, newest, FaultLine::new(), Arc::new(NoObserver), before_purge).unwrap()
 }
 
-struct OnDisk;
+struct OnDisk(Newest);
 
-impl StoreBuilder<TypeConfig, WalLog, StateMachine, tempfile::TempDir> for OnDisk {
-    async fn build(&self) -> Result<(tempfile::TempDir, WalLog, StateMachine), StorageError<TypeConfig>> {
+impl StoreBuilder<TypeConfig, DiskLog, StateMachine, tempfile::TempDir> for OnDisk {
+    async fn build(&self) -> Result<(tempfile::TempDir, DiskLog, StateMachine), StorageError<TypeConfig>> {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open_dir(&dir.path().join("state"), 1 << 20).unwrap();
         let (machine, flusher) = state_machine(store, true);
-        let log = wal(&dir.path().join("wal"), flusher);
+        let log = log(&dir.path().join("wal"), self.0, flusher);
         Ok((dir, log, machine))
     }
 }
@@ -90,7 +90,12 @@ impl StoreBuilder<TypeConfig, MemoryLog, StateMachine, ()> for InMemory {
 
 #[test]
 fn the_real_store_passes_the_suite() {
-    Runtime::run(async { Suite::test_all(OnDisk).await.unwrap() });
+    Runtime::run(async { Suite::test_all(OnDisk(Newest::Always)).await.unwrap() });
+}
+
+#[test]
+fn the_real_store_passes_the_suite_on_a_log_of_the_earlier_format() {
+    Runtime::run(async { Suite::test_all(OnDisk(Newest::Never)).await.unwrap() });
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl BegunMark<'_> {
             return Ok(());
         }
         // The files first: a mark that survives without them would refuse a node that has lost nothing.
-        format::sync_dir(&dir.join("log"))
+        format::sync_dir(&format::log_dir(dir))
             .and_then(|()| format::write_durably(self.0, CONTENT))
             .map_err(|source| Fault::Log { doing: "noting that it has begun", source })
     }
@@ -57,7 +57,11 @@ mod tests {
     use std::{path::PathBuf, sync::Arc};
 
     use super::*;
-    use crate::{error::FaultLine, log::WalLog, observer::NoObserver};
+    use crate::{
+        error::FaultLine,
+        log::{DiskLog, Newest},
+        observer::NoObserver,
+    };
 
     struct Node(tempfile::TempDir);
 
@@ -74,7 +78,13 @@ mod tests {
         fn start(&self) -> Result<(), Fault> {
             let (mark, wal) = (self.path("LOG"), self.path("wal"));
             BegunMark(&mark).demand(&wal)?;
-            let open = WalLog::open(&wal, FaultLine::new(), Arc::new(NoObserver), Box::new(|_| Ok(())))?;
+            let open = DiskLog::open(
+                &wal,
+                Newest::IfNew,
+                FaultLine::new(),
+                Arc::new(NoObserver),
+                Box::new(|_| Ok(())),
+            )?;
             BegunMark(&mark).set(&wal)?;
             drop(open);
             Ok(())

@@ -2,7 +2,10 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{format, wal::WalLog};
+use super::{
+    disk::{DiskLog, Newest},
+    format,
+};
 use crate::{
     error::{Fault, FaultLine},
     observer::NoObserver,
@@ -16,7 +19,7 @@ pub fn check_log(dir: &Path) -> Result<(), Fault> {
     if !format::is_there(dir) {
         return Err(Fault::LogLost { path: dir.display().to_string() });
     }
-    WalLog::open(dir, FaultLine::new(), Arc::new(NoObserver), Box::new(|_| Ok(()))).map(drop)
+    DiskLog::open(dir, Newest::Never, FaultLine::new(), Arc::new(NoObserver), Box::new(|_| Ok(()))).map(drop)
 }
 
 #[cfg(test)]
@@ -28,7 +31,14 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(check_log(home.path()).unwrap_err().code(), "wal_lost");
         drop(
-            WalLog::open(home.path(), FaultLine::new(), Arc::new(NoObserver), Box::new(|_| Ok(()))).unwrap(),
+            DiskLog::open(
+                home.path(),
+                Newest::IfNew,
+                FaultLine::new(),
+                Arc::new(NoObserver),
+                Box::new(|_| Ok(())),
+            )
+            .unwrap(),
         );
         check_log(home.path()).unwrap();
         std::fs::remove_dir_all(home.path().join("log")).unwrap();

@@ -2,14 +2,15 @@
 
 mod begun;
 mod check;
+mod convert;
+mod disk;
+mod earlier;
 mod format;
-mod group_commit;
 mod memory;
 mod range;
-mod records;
 mod wal;
 
 pub(crate) use begun::BegunMark;
 pub use check::check_log;
+pub(crate) use disk::{DiskLog, Newest};
 pub use memory::{LogDisk, MemoryLog};
-pub(crate) use wal::WalLog;

@@ -1,4 +1,4 @@
-//! The log on disk: raft-log's write-ahead log behind openraft's interface.
+//! raft-log's write-ahead log behind openraft's interface.
 
 use std::{
     fmt::Debug,
@@ -17,14 +17,13 @@ use openraft::{
 use raft_log::{RaftLog, api::raft_log_writer::RaftLogWriter};
 
 use super::{
-    format,
     group_commit::{Done, Group, GroupCommit, Waiter, start_syncs},
-    range::half_open,
     records::{WalLogId, WalPayload, WalVote},
 };
 use crate::{
     codec,
     error::{Fault, FaultLine},
+    log::{disk::BeforePurge, range::half_open},
     observer::Observer,
     types::{LogId, RaftEntry, TypeConfig, Vote},
 };
@@ -66,9 +65,6 @@ pub(super) struct Shared {
     before_purge: BeforePurge,
 }
 
-/// Makes the state durable up to an index.
-pub(crate) type BeforePurge = Box<dyn Fn(u64) -> Result<(), Fault> + Send + Sync>;
-
 impl Shared {
     fn read(&self) -> RwLockReadGuard<'_, RaftLog<Records>> {
         self.log.read().unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -92,22 +88,21 @@ impl Shared {
 
 /// The log of one node. Clones share it.
 #[derive(Clone)]
-pub(crate) struct WalLog(Arc<Shared>);
+pub(crate) struct EarlierLog(Arc<Shared>);
 
-impl WalLog {
+impl EarlierLog {
     /// Opens the log in `dir`, creating it if there is none. The directory is locked until the last clone is
     /// gone.
     ///
     /// # Errors
-    /// [`Fault::LogFormat`] for a log of another version, [`Fault::Log`] if it cannot be read or is in use.
+    /// [`Fault::Log`] if it cannot be read or is in use.
     pub(crate) fn open(
         dir: &Path,
         fault_line: FaultLine,
         observer: Arc<dyn Observer>,
         before_purge: BeforePurge,
-    ) -> Result<WalLog, Fault> {
-        let log_dir = format::prepare(dir)?;
-        let mut config = raft_log::Config::new(log_dir.display());
+    ) -> Result<EarlierLog, Fault> {
+        let mut config = raft_log::Config::new(dir.display());
         config.wal.flush_batch_wait = Some(Duration::ZERO);
         config.wal.chunk_max_size = Some(CACHE_AND_CHUNK_BYTES);
         config.wal.read_buffer_size = Some(REPLAY_BUFFER_BYTES);
@@ -124,7 +119,7 @@ impl WalLog {
             .name("wal-sync".into())
             .spawn(move || start_syncs(&weak_shared, &weak_commit, &starts))
             .map_err(|_| Fault::Thread("wal-sync"))?;
-        Ok(WalLog(shared))
+        Ok(EarlierLog(shared))
     }
 
     /// Bytes of the log's files.
@@ -132,12 +127,30 @@ impl WalLog {
         self.0.read().on_disk_size()
     }
 
+    /// The log's vote, commit index and last purged entry.
+    pub(crate) fn bounds(&self) -> (Option<Vote>, Option<LogId>, Option<LogId>) {
+        let log = self.0.read();
+        let state = log.log_state();
+        (state.vote().map(|vote| vote.0), state.committed().map(|id| id.0), state.purged().map(|id| id.0))
+    }
+
+    /// Gives each entry to `take`, in order.
+    ///
+    /// # Errors
+    /// What reading or `take` fails with.
+    pub(crate) fn each(&self, mut take: impl FnMut(RaftEntry) -> io::Result<()>) -> io::Result<()> {
+        self.0.read().read(0, u64::MAX).try_for_each(|read| {
+            let (id, payload) = read?;
+            take(RaftEntry { log_id: id.0, payload: payload.0 })
+        })
+    }
+
     fn fail(&self, doing: &'static str) -> impl FnOnce(io::Error) -> io::Error + '_ {
         move |source| self.0.fault_line.report(&Fault::Log { doing, source })
     }
 }
 
-impl RaftLogReader<TypeConfig> for WalLog {
+impl RaftLogReader<TypeConfig> for EarlierLog {
     async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
         &mut self,
         range: RB,
@@ -156,7 +169,7 @@ impl RaftLogReader<TypeConfig> for WalLog {
     }
 }
 
-impl RaftLogStorage<TypeConfig> for WalLog {
+impl RaftLogStorage<TypeConfig> for EarlierLog {
     type LogReader = Self;
 
     async fn get_log_state(&mut self) -> io::Result<LogState<TypeConfig>> {

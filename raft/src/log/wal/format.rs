@@ -1,0 +1,324 @@
+//! The bytes of a segment. They are a format: version 2 of `FORMAT`, pinned by the tests below; new kinds of records may be
+//! added. All integers are big-endian.
+//!
+//! ```text
+//! segment  batch* | zeros to the end of the file
+//! batch    "SNWL" | position u64 | bytes of its records u32 | crc32 of these 16 u32 | record* | 255 u8
+//! record   bytes of kind and body u32 | crc32 of kind and body u32 | kind u8 | body
+//!
+//! kind 1   entry      log id | payload          (codec.rs)
+//! kind 2   vote       vote
+//! kind 3   committed  log id
+//! kind 4   truncated  index u64: this one and all behind it are gone
+//! kind 5   purged     log id: it and all before it are gone
+//! kind 6   bounds     1 | vote or none | committed or none | purged or none | last or none
+//! ```
+//!
+//! A *position* counts the bytes of all batches since the log began. A segment is named by that of its first byte, and begins
+//! with the bounds of what is before it, so that earlier segments can go. A batch is what one write and one fsync make durable;
+//! the next one is written after that, so that of all batches only the last can be torn. It begins and ends with what is not
+//! zero, so that a sector of it that was never written is known.
+
+use bytes::{Buf, BufMut, Bytes};
+use openraft::storage::LogState;
+
+use crate::{
+    codec::{self, Malformed, Reader},
+    types::{LogId, Payload, TypeConfig, Vote},
+};
+
+const MAGIC: [u8; 4] = *b"SNWL";
+/// Of a batch, before its records.
+pub(super) const HEAD_BYTES: usize = 20;
+/// What a batch ends with.
+pub(super) const TAIL: u8 = 0xff;
+/// Of a record, before its kind.
+const FRAME_BYTES: usize = 8;
+/// What a disk writes whole or not at all.
+const SECTOR_BYTES: usize = 512;
+const BOUNDS_VERSION: u8 = 1;
+
+const ENTRY: u8 = 1;
+const VOTE: u8 = 2;
+const COMMITTED: u8 = 3;
+const TRUNCATED: u8 = 4;
+const PURGED: u8 = 5;
+const BOUNDS: u8 = 6;
+
+/// What a log knows beside its entries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Bounds {
+    pub vote: Option<Vote>,
+    pub committed: Option<LogId>,
+    pub purged: Option<LogId>,
+    /// The last entry's, or what was purged last.
+    pub last: Option<LogId>,
+}
+
+impl Bounds {
+    pub(super) fn state(&self) -> LogState<TypeConfig> {
+        LogState { last_purged_log_id: self.purged, last_log_id: self.last }
+    }
+}
+
+/// One step of a log's life.
+#[derive(Debug, Clone)]
+pub(super) enum Record {
+    Entry(LogId, Payload),
+    Vote(Vote),
+    Committed(LogId),
+    Truncated(u64),
+    Purged(LogId),
+    Bounds(Bounds),
+}
+
+/// Appends the record of an entry to a batch.
+pub(super) fn put_entry(out: &mut Vec<u8>, id: &LogId, payload: &Payload) {
+    let at = out.len();
+    out.put_bytes(0, FRAME_BYTES);
+    out.put_u8(ENTRY);
+    codec::put_log_id(out, id);
+    codec::put_payload(out, payload);
+    frame(&mut out[at..]);
+}
+
+/// Appends `record` to a batch.
+pub(super) fn put_record(out: &mut Vec<u8>, record: &Record) {
+    let at = out.len();
+    if !matches!(record, Record::Entry(..)) {
+        out.put_bytes(0, FRAME_BYTES);
+    }
+    match record {
+        Record::Entry(id, payload) => return put_entry(out, id, payload),
+        Record::Vote(vote) => {
+            out.put_u8(VOTE);
+            codec::put_vote(out, vote);
+        }
+        Record::Committed(id) => {
+            out.put_u8(COMMITTED);
+            codec::put_log_id(out, id);
+        }
+        Record::Truncated(from) => {
+            out.put_u8(TRUNCATED);
+            out.put_u64(*from);
+        }
+        Record::Purged(id) => {
+            out.put_u8(PURGED);
+            codec::put_log_id(out, id);
+        }
+        Record::Bounds(bounds) => {
+            out.put_u8(BOUNDS);
+            out.put_u8(BOUNDS_VERSION);
+            out.put_u8(bounds.vote.is_some().into());
+            if let Some(vote) = &bounds.vote {
+                codec::put_vote(out, vote);
+            }
+            for id in [&bounds.committed, &bounds.purged, &bounds.last] {
+                codec::put_optional_log_id(out, id.as_ref());
+            }
+        }
+    }
+    frame(&mut out[at..]);
+}
+
+/// Fills in what is before a record's kind.
+fn frame(record: &mut [u8]) {
+    let (frame, rest) = record.split_at_mut(FRAME_BYTES);
+    frame[..4].copy_from_slice(&(rest.len() as u32).to_be_bytes());
+    frame[4..].copy_from_slice(&crc32fast::hash(rest).to_be_bytes());
+}
+
+/// The beginning of the batch at `position`, of so many bytes of records.
+pub(super) fn head(position: u64, bytes: usize) -> [u8; HEAD_BYTES] {
+    let mut head = [0; HEAD_BYTES];
+    let mut out = head.as_mut_slice();
+    out.put_slice(&MAGIC);
+    out.put_u64(position);
+    out.put_u32(bytes as u32);
+    let crc = crc32fast::hash(&head[..HEAD_BYTES - 4]);
+    head[HEAD_BYTES - 4..].copy_from_slice(&crc.to_be_bytes());
+    head
+}
+
+/// The bytes of the records of the batch that begins `bytes`, if one with this position does.
+fn read_head(bytes: &[u8], position: u64) -> Option<usize> {
+    let head = bytes.get(..HEAD_BYTES)?;
+    let mut fields = &head[4..];
+    let (at, length) = (fields.get_u64(), fields.get_u32());
+    let is_whole = head[..4] == MAGIC && fields.get_u32() == crc32fast::hash(&head[..HEAD_BYTES - 4]);
+    (is_whole && at == position).then_some(length as usize)
+}
+
+/// The record at the beginning of `bytes`, and what follows it.
+pub(super) fn read_record(bytes: &Bytes) -> Result<(Record, Bytes), Malformed> {
+    let bad = |why| Malformed::Bytes { what: "record of the log", why };
+    let mut rest = bytes.clone();
+    if rest.len() < FRAME_BYTES {
+        return Err(bad("too short"));
+    }
+    let (length, crc) = (rest.get_u32() as usize, rest.get_u32());
+    if length > rest.len() || length == 0 {
+        return Err(bad("longer than what holds it"));
+    }
+    let body = rest.split_to(length);
+    if crc32fast::hash(&body) != crc {
+        return Err(bad("another checksum"));
+    }
+    let mut reader = Reader::new("record of the log", body);
+    let record = match reader.u8()? {
+        ENTRY => {
+            let id = codec::read_log_id(&mut reader)?;
+            return Ok((Record::Entry(id, codec::decode_payload(reader.take_rest())?), rest));
+        }
+        VOTE => Record::Vote(codec::read_vote(&mut reader)?),
+        COMMITTED => Record::Committed(codec::read_log_id(&mut reader)?),
+        TRUNCATED => Record::Truncated(reader.u64()?),
+        PURGED => Record::Purged(codec::read_log_id(&mut reader)?),
+        BOUNDS => Record::Bounds(read_bounds(&mut reader)?),
+        _ => return Err(bad("a kind that this program does not know")),
+    };
+    reader.end()?;
+    Ok((record, rest))
+}
+
+fn read_bounds(reader: &mut Reader) -> Result<Bounds, Malformed> {
+    match reader.u8()? {
+        BOUNDS_VERSION => {}
+        found => return Err(Malformed::Newer { what: "bounds of the log", found, known: BOUNDS_VERSION }),
+    }
+    Ok(Bounds {
+        vote: if reader.flag()? { Some(codec::read_vote(reader)?) } else { None },
+        committed: codec::read_optional_log_id(reader)?,
+        purged: codec::read_optional_log_id(reader)?,
+        last: codec::read_optional_log_id(reader)?,
+    })
+}
+
+/// How the batches of a segment end.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Only zeros follow.
+    Clean,
+    /// Power failed while a batch was written: nobody was told that it is durable.
+    Torn,
+    /// What was durable once is not readable.
+    Damaged(&'static str),
+}
+
+/// Reads the batches of the segment that begins at `start`: gives each record with its place in `bytes` and its length to `take`,
+/// and returns where they end, and how. A batch counts whole or not at all. Zeros at the end of `bytes` may be left out.
+pub(super) fn read_segment(
+    bytes: &Bytes,
+    start: u64,
+    mut take: impl FnMut(usize, usize, Record) -> Result<(), &'static str>,
+) -> (usize, End) {
+    let mut at = 0;
+    loop {
+        let Some(records) = read_batch(&bytes.slice(at..), start + at as u64) else {
+            return (at, end(bytes, start, at));
+        };
+        at += HEAD_BYTES;
+        for (record, length) in records {
+            if let Err(why) = take(at, length, record) {
+                return (at, End::Damaged(why));
+            }
+            at += length;
+        }
+        at += 1;
+    }
+}
+
+/// The records of the batch that begins `bytes`, each with its length; `None` if it is not whole.
+fn read_batch(bytes: &Bytes, position: u64) -> Option<Vec<(Record, usize)>> {
+    let length = read_head(bytes, position)?;
+    let (records, tail) = bytes.get(HEAD_BYTES..=HEAD_BYTES + length)?.split_at(length);
+    if tail != [TAIL] {
+        return None;
+    }
+    let mut rest = bytes.slice_ref(records);
+    let mut records = Vec::new();
+    while !rest.is_empty() {
+        let (record, behind) = read_record(&rest).ok()?;
+        records.push((record, rest.len() - behind.len()));
+        rest = behind;
+    }
+    Some(records)
+}
+
+/// What is at `at`, where no whole batch is.
+///
+/// A batch is written when the one before it is durable, so one that others follow was durable. If none follows, it was torn
+/// when one of its sectors was never written, which leaves zeros there: bits that turned leave none.
+fn end(bytes: &[u8], start: u64, at: usize) -> End {
+    let rest = &bytes[at..];
+    if rest.iter().all(|byte| *byte == 0) {
+        return End::Clean;
+    }
+    let follows = rest
+        .windows(MAGIC.len())
+        .enumerate()
+        .skip(1)
+        .any(|(n, window)| window == MAGIC && read_head(&rest[n..], start + (at + n) as u64).is_some());
+    if follows {
+        return End::Damaged("a batch is damaged, and others follow it");
+    }
+    let length = match read_head(rest, start + at as u64) {
+        Some(records) => HEAD_BYTES + records + 1,
+        None => HEAD_BYTES,
+    };
+    match sectors(at, at + length)
+        .any(|sector| is_zero(&bytes[sector.start.min(bytes.len())..sector.end.min(bytes.len())]))
+    {
+        true => End::Torn,
+        false => End::Damaged("the last batch is damaged, and not torn"),
+    }
+}
+
+/// The parts of `from..to` that are in one sector each.
+fn sectors(from: usize, to: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    (from / SECTOR_BYTES..to.div_ceil(SECTOR_BYTES))
+        .map(move |sector| from.max(sector * SECTOR_BYTES)..to.min((sector + 1) * SECTOR_BYTES))
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use openraft::{EntryPayload, vote::RaftLeaderId};
+
+    use super::*;
+    use crate::types::LeaderId;
+
+    fn id(term: u64, index: u64) -> LogId {
+        LogId::new(LeaderId::new(term, 2), index)
+    }
+
+    fn records() -> Vec<Record> {
+        vec![
+            Record::Bounds(Bounds { vote: Some(Vote::new(1, 2)), last: Some(id(1, 3)), ..Bounds::default() }),
+            Record::Entry(id(1, 4), EntryPayload::Blank),
+            Record::Vote(Vote::new_committed(4, 5)),
+            Record::Committed(id(1, 4)),
+            Record::Truncated(9),
+            Record::Purged(id(1, 3)),
+        ]
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn the_bytes_are_pinned() {
+        let record = |record: &Record| {
+            let mut out = Vec::new();
+            put_record(&mut out, record);
+            assert_eq!(format!("{:?}", read_record(&out.clone().into()).unwrap().0), format!("{record:?}"));
+            hex(&out)
+        };
+        let lines: Vec<_> = [hex(&head(513, 26))].into_iter().chain(records().iter().map(record)).collect();
+        assert_eq!(lines.join("\n"), include_str!("golden.txt").trim_end());
+    }
+}

@@ -1,0 +1,122 @@
+//! The files of a log. Each is filled with zeros before it is used, and its length never changes afterwards, unless one batch is longer than
+//! a segment: an fsync then has data to write and nothing of the file system's own, which takes half the time of one
+//! after an append.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::JoinHandle,
+};
+
+use crate::log::format::{CHUNK, sync_dir};
+
+/// Bytes of a segment. One is zeroed while the one before it is used, so it is small enough to be soon done.
+pub(super) const SEGMENT_BYTES: u64 = 8 << 20;
+
+/// The name of a segment that is not used yet.
+const NEXT: &str = "next";
+static ZEROS: [u8; 1 << 18] = [0; 1 << 18];
+
+/// One file.
+#[derive(Debug)]
+pub(super) struct Segment {
+    /// The position of its first byte.
+    pub start: u64,
+    pub file: File,
+    pub path: PathBuf,
+}
+
+/// A segment as its log knows it.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub segment: Arc<Segment>,
+    /// The largest index among its entries: once that is purged, it can go.
+    pub largest: u64,
+}
+
+impl Segment {
+    /// All that are in `dir`, in order.
+    pub(super) fn all(dir: &Path) -> io::Result<Vec<Segment>> {
+        let mut segments = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            let path = entry?.path();
+            if path.extension().is_none_or(|extension| extension != CHUNK) {
+                continue;
+            }
+            let start = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+            let why = || invalid(format!("{} is no segment of a log", path.display()));
+            let start = start.ok_or_else(why)?;
+            let file = OpenOptions::new().read(true).write(true).open(&path)?;
+            segments.push(Segment { start, file, path });
+        }
+        segments.sort_by_key(|segment: &Segment| segment.start);
+        Ok(segments)
+    }
+
+    /// Gives the file that was made ready the name of a segment that begins at `start`.
+    pub(super) fn begin(dir: &Path, start: u64, ready: File) -> io::Result<Segment> {
+        let path = dir.join(format!("{start:020}.{CHUNK}"));
+        fs::rename(dir.join(NEXT), &path)?;
+        sync_dir(dir)?;
+        Ok(Segment { start, file: ready, path })
+    }
+
+    /// Writes zeros from `at` to the end: what is there was never acknowledged.
+    pub(super) fn wipe(&self, at: u64) -> io::Result<()> {
+        zero(&self.file, at, self.file.metadata()?.len())?;
+        self.file.sync_data()
+    }
+}
+
+/// Makes the file for the next segment.
+pub(super) fn prepare(dir: &Path) -> io::Result<File> {
+    let path = dir.join(NEXT);
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+    zero(&file, 0, SEGMENT_BYTES)?;
+    file.sync_all()?;
+    Ok(file)
+}
+
+fn zero(file: &File, mut at: u64, end: u64) -> io::Result<()> {
+    while at < end {
+        let piece = ZEROS.len().min((end - at) as usize);
+        file.write_all_at(&ZEROS[..piece], at)?;
+        at += piece as u64;
+    }
+    Ok(())
+}
+
+/// The file for the segment after the current one, made ahead on a thread of its own.
+#[derive(Debug, Default)]
+pub(super) struct Ahead(Option<JoinHandle<io::Result<File>>>);
+
+impl Ahead {
+    /// Begins to make it, if nobody has yet.
+    pub(super) fn begin(&mut self, dir: &Path) {
+        if self.0.is_none() {
+            let dir = dir.to_owned();
+            // Without a thread it is made when it is needed.
+            self.0 = std::thread::Builder::new().name("wal-ahead".into()).spawn(move || prepare(&dir)).ok();
+        }
+    }
+
+    /// The file; made here when it is not there, or could not be made earlier: the disk may have room by now.
+    pub(super) fn take(&mut self, dir: &Path) -> io::Result<File> {
+        match self.0.take().map(JoinHandle::join) {
+            Some(Ok(Ok(file))) => Ok(file),
+            _ => prepare(dir),
+        }
+    }
+
+    /// Waits until nothing is written any more.
+    pub(super) fn end(&mut self) {
+        let _ = self.0.take().map(JoinHandle::join);
+    }
+}
+
+pub(super) fn invalid(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
