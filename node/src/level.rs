@@ -63,8 +63,8 @@ pub fn check_version(active: u32) -> Result<(), Unsupported> {
     }
 }
 
-/// From this active version on the state may be in blocks, and the log in segments: programs that cannot read them are never
-/// put back then.
+/// From this active version on the state may be in blocks, and a log that is there already be brought into segments: programs
+/// that cannot read them are never put back then.
 const NEW_FILES_SINCE: u32 = 7;
 
 /// Lets the state's next files have blocks, if no earlier program will open them.
@@ -74,7 +74,7 @@ pub fn allow_blocks(store: &Store, active: u32) {
     }
 }
 
-/// Whether the log may be in a format that no earlier program can open.
+/// Whether a log that is there may be brought into a format that no earlier program can open.
 pub fn allows_newest_log(active: u32) -> bool {
     active >= NEW_FILES_SINCE
 }

@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use quinn::{
-    ClientConfig, Endpoint, IdleTimeout, ServerConfig, TransportConfig, VarInt,
+    AckFrequencyConfig, ClientConfig, Endpoint, IdleTimeout, ServerConfig, TransportConfig, VarInt,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
 use rustls::{RootCertStore, crypto::CryptoProvider, server::WebPkiClientVerifier, version::TLS13};
@@ -31,6 +31,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// Streams that one peer may have open at once.
 const MAX_STREAMS: u32 = 1024;
+
+/// Packets that a peer may take before it acknowledges them, if it sends nothing else within 25 ms.
+const PACKETS_UNACKNOWLEDGED: u32 = 20;
 
 /// A LAN, to begin with; QUIC measures the rest.
 const INITIAL_RTT: Duration = Duration::from_millis(5);
@@ -94,6 +97,14 @@ pub(super) fn bind(server: ServerConfig, address: SocketAddr) -> Result<Endpoint
         .map_err(|error| NetError::Endpoint(format!("{address} cannot be bound: {error}")))
 }
 
+/// Nearly every packet is answered by one of the layer above, which has the acknowledgement with it. (QUIC Acknowledgment
+/// Frequency, draft-ietf-quic-ack-frequency; a peer that does not know it acknowledges as always.)
+fn acknowledgements() -> AckFrequencyConfig {
+    let mut config = AckFrequencyConfig::default();
+    config.ack_eliciting_threshold(VarInt::from_u32(PACKETS_UNACKNOWLEDGED));
+    config
+}
+
 fn transport_config() -> TransportConfig {
     let mut config = TransportConfig::default();
     config
@@ -102,6 +113,7 @@ fn transport_config() -> TransportConfig {
         .initial_rtt(INITIAL_RTT)
         .max_concurrent_bidi_streams(VarInt::from_u32(MAX_STREAMS))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
-        .send_fairness(false);
+        .send_fairness(false)
+        .ack_frequency_config(Some(acknowledgements()));
     config
 }

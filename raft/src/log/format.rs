@@ -104,6 +104,8 @@ fn finish(dir: &Path) -> io::Result<()> {
     if !next.exists() {
         return Ok(());
     }
+    // `FORMAT` itself: who wrote it may have died before this.
+    sync_dir(dir)?;
     if log.exists() {
         fs::remove_dir_all(&log)?;
     }

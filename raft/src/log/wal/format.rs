@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! segment  batch* | zeros to the end of the file
-//! batch    "SNWL" | position u64 | bytes of its records u32 | crc32 of these 16 u32 | record* | 255 u8
+//! batch    "SNWL" | position u64 | bytes of its records u32 | its empty sectors u32 | crc32 of these 20 u32 | record* | 255 u8
 //! record   bytes of kind and body u32 | crc32 of kind and body u32 | kind u8 | body
 //!
 //! kind 1   entry      log id | payload          (codec.rs)
@@ -16,8 +16,9 @@
 //!
 //! A *position* counts the bytes of all batches since the log began. A segment is named by that of its first byte, and begins
 //! with the bounds of what is before it, so that earlier segments can go. A batch is what one write and one fsync make durable;
-//! the next one is written after that, so that of all batches only the last can be torn. It begins and ends with what is not
-//! zero, so that a sector of it that was never written is known.
+//! the next one is written after that, and whoever opens the log makes durable what was read before writing more, so that of all
+//! batches only the last can be torn. A sector is 512 bytes of the file, or what of them belongs to the batch; *empty* are those with
+//! nothing but zeros. A batch that has more of them than it says was torn.
 
 use bytes::{Buf, BufMut, Bytes};
 use openraft::storage::LogState;
@@ -29,7 +30,7 @@ use crate::{
 
 const MAGIC: [u8; 4] = *b"SNWL";
 /// Of a batch, before its records.
-pub(super) const HEAD_BYTES: usize = 20;
+pub(super) const HEAD_BYTES: usize = 24;
 /// What a batch ends with.
 pub(super) const TAIL: u8 = 0xff;
 /// Of a record, before its kind.
@@ -37,6 +38,8 @@ const FRAME_BYTES: usize = 8;
 /// What a disk writes whole or not at all.
 const SECTOR_BYTES: usize = 512;
 const BOUNDS_VERSION: u8 = 1;
+/// No log gets this far: what is beyond was not written by us.
+const LAST_INDEX: u64 = u64::MAX / 4;
 
 const ENTRY: u8 = 1;
 const VOTE: u8 = 2;
@@ -128,47 +131,64 @@ fn frame(record: &mut [u8]) {
     frame[4..].copy_from_slice(&crc32fast::hash(rest).to_be_bytes());
 }
 
-/// The beginning of the batch at `position`, of so many bytes of records.
-pub(super) fn head(position: u64, bytes: usize) -> [u8; HEAD_BYTES] {
-    let mut head = [0; HEAD_BYTES];
-    let mut out = head.as_mut_slice();
-    out.put_slice(&MAGIC);
-    out.put_u64(position);
-    out.put_u32(bytes as u32);
-    let crc = crc32fast::hash(&head[..HEAD_BYTES - 4]);
-    head[HEAD_BYTES - 4..].copy_from_slice(&crc.to_be_bytes());
-    head
+/// Makes a batch of records behind room for its head: the one at `position`, which begins at byte `offset` of its segment.
+pub(super) fn seal(batch: &mut Vec<u8>, position: u64, offset: usize) {
+    batch.push(TAIL);
+    let records = batch.len() - HEAD_BYTES - 1;
+    batch[..4].copy_from_slice(&MAGIC);
+    // The head's numbers change nothing in it: it begins with what is not zero, and so does what follows it.
+    let empty = empty_sectors(batch, offset, batch.len());
+    let mut head = &mut batch[4..];
+    head.put_u64(position);
+    head.put_u32(records as u32);
+    head.put_u32(empty as u32);
+    let crc = crc32fast::hash(&batch[..HEAD_BYTES - 4]);
+    batch[HEAD_BYTES - 4..HEAD_BYTES].copy_from_slice(&crc.to_be_bytes());
 }
 
-/// The bytes of the records of the batch that begins `bytes`, if one with this position does.
-fn read_head(bytes: &[u8], position: u64) -> Option<usize> {
+/// Of the batch that begins `bytes`, if one with this position does: the bytes of its records, and its empty sectors.
+fn read_head(bytes: &[u8], position: u64) -> Option<(usize, usize)> {
     let head = bytes.get(..HEAD_BYTES)?;
     let mut fields = &head[4..];
-    let (at, length) = (fields.get_u64(), fields.get_u32());
+    let (at, records, empty) = (fields.get_u64(), fields.get_u32(), fields.get_u32());
     let is_whole = head[..4] == MAGIC && fields.get_u32() == crc32fast::hash(&head[..HEAD_BYTES - 4]);
-    (is_whole && at == position).then_some(length as usize)
+    (is_whole && at == position).then_some((records as usize, empty as usize))
 }
 
-/// The record at the beginning of `bytes`, and what follows it.
-pub(super) fn read_record(bytes: &Bytes) -> Result<(Record, Bytes), Malformed> {
+/// How long the record is that begins `bytes`, if it is whole.
+fn record_bytes(bytes: &[u8]) -> Option<usize> {
+    let (mut frame, rest) = bytes.split_at_checked(FRAME_BYTES)?;
+    let (length, crc) = (frame.get_u32() as usize, frame.get_u32());
+    let body = rest.get(..length).filter(|body| !body.is_empty())?;
+    (crc32fast::hash(body) == crc).then_some(FRAME_BYTES + length)
+}
+
+/// The record at the beginning of `bytes`, and its length.
+pub(super) fn read_record(bytes: &Bytes) -> Result<(Record, usize), Malformed> {
     let bad = |why| Malformed::Bytes { what: "record of the log", why };
-    let mut rest = bytes.clone();
-    if rest.len() < FRAME_BYTES {
-        return Err(bad("too short"));
+    let length = record_bytes(bytes).ok_or_else(|| bad("it is not whole"))?;
+    let record = read_body(bytes.slice(FRAME_BYTES..length))?;
+    let indices = match &record {
+        Record::Entry(id, _) | Record::Committed(id) | Record::Purged(id) => [Some(id.index), None, None],
+        Record::Truncated(from) => [Some(*from), None, None],
+        Record::Bounds(bounds) => {
+            [bounds.committed, bounds.purged, bounds.last].map(|id| id.map(|id| id.index))
+        }
+        Record::Vote(_) => [None; 3],
+    };
+    match indices.into_iter().flatten().all(|index| index <= LAST_INDEX) {
+        true => Ok((record, length)),
+        false => Err(bad("an index that no log reaches")),
     }
-    let (length, crc) = (rest.get_u32() as usize, rest.get_u32());
-    if length > rest.len() || length == 0 {
-        return Err(bad("longer than what holds it"));
-    }
-    let body = rest.split_to(length);
-    if crc32fast::hash(&body) != crc {
-        return Err(bad("another checksum"));
-    }
+}
+
+fn read_body(body: Bytes) -> Result<Record, Malformed> {
+    let bad = |why| Malformed::Bytes { what: "record of the log", why };
     let mut reader = Reader::new("record of the log", body);
     let record = match reader.u8()? {
         ENTRY => {
             let id = codec::read_log_id(&mut reader)?;
-            return Ok((Record::Entry(id, codec::decode_payload(reader.take_rest())?), rest));
+            return Ok(Record::Entry(id, codec::decode_payload(reader.take_rest())?));
         }
         VOTE => Record::Vote(codec::read_vote(&mut reader)?),
         COMMITTED => Record::Committed(codec::read_log_id(&mut reader)?),
@@ -178,7 +198,7 @@ pub(super) fn read_record(bytes: &Bytes) -> Result<(Record, Bytes), Malformed> {
         _ => return Err(bad("a kind that this program does not know")),
     };
     reader.end()?;
-    Ok((record, rest))
+    Ok(record)
 }
 
 fn read_bounds(reader: &mut Reader) -> Result<Bounds, Malformed> {
@@ -214,44 +234,60 @@ pub(super) fn read_segment(
 ) -> (usize, End) {
     let mut at = 0;
     loop {
-        let Some(records) = read_batch(&bytes.slice(at..), start + at as u64) else {
-            return (at, end(bytes, start, at));
+        let records = match read_batch(&bytes.slice(at..), start + at as u64) {
+            Batch::Whole(records) => records,
+            Batch::Broken => return (at, end(bytes, start, at)),
+            Batch::Unknown => {
+                return (at, End::Damaged("a record is whole, and this program cannot read it"));
+            }
         };
-        at += HEAD_BYTES;
+        let mut record_at = at + HEAD_BYTES;
         for (record, length) in records {
-            if let Err(why) = take(at, length, record) {
+            if let Err(why) = take(record_at, length, record) {
                 return (at, End::Damaged(why));
             }
-            at += length;
+            record_at += length;
         }
-        at += 1;
+        at = record_at + 1;
     }
 }
 
-/// The records of the batch that begins `bytes`, each with its length; `None` if it is not whole.
-fn read_batch(bytes: &Bytes, position: u64) -> Option<Vec<(Record, usize)>> {
-    let length = read_head(bytes, position)?;
-    let (records, tail) = bytes.get(HEAD_BYTES..=HEAD_BYTES + length)?.split_at(length);
-    if tail != [TAIL] {
-        return None;
+enum Batch {
+    /// Its records, each with its length.
+    Whole(Vec<(Record, usize)>),
+    /// There is none, or not all of it.
+    Broken,
+    /// All of it is there, and a newer program wrote it.
+    Unknown,
+}
+
+/// The batch that begins `bytes`.
+fn read_batch(bytes: &Bytes, position: u64) -> Batch {
+    let Some((length, _)) = read_head(bytes, position) else { return Batch::Broken };
+    let Some(whole) = bytes.get(HEAD_BYTES..=HEAD_BYTES + length) else { return Batch::Broken };
+    if whole[length] != TAIL {
+        return Batch::Broken;
     }
-    let mut rest = bytes.slice_ref(records);
-    let mut records = Vec::new();
+    let mut rest = bytes.slice_ref(&whole[..length]);
+    let (mut records, mut is_known) = (Vec::new(), true);
     while !rest.is_empty() {
-        let (record, behind) = read_record(&rest).ok()?;
-        records.push((record, rest.len() - behind.len()));
-        rest = behind;
+        let Some(length) = record_bytes(&rest) else { return Batch::Broken };
+        match read_record(&rest) {
+            Ok(record) => records.push(record),
+            Err(_) => is_known = false,
+        }
+        rest = rest.slice(length..);
     }
-    Some(records)
+    if is_known { Batch::Whole(records) } else { Batch::Unknown }
 }
 
 /// What is at `at`, where no whole batch is.
 ///
 /// A batch is written when the one before it is durable, so one that others follow was durable. If none follows, it was torn
-/// when one of its sectors was never written, which leaves zeros there: bits that turned leave none.
+/// when a sector of it was never written, which leaves it empty: bits that turned do not.
 fn end(bytes: &[u8], start: u64, at: usize) -> End {
     let rest = &bytes[at..];
-    if rest.iter().all(|byte| *byte == 0) {
+    if is_zero(rest) {
         return End::Clean;
     }
     let follows = rest
@@ -262,22 +298,24 @@ fn end(bytes: &[u8], start: u64, at: usize) -> End {
     if follows {
         return End::Damaged("a batch is damaged, and others follow it");
     }
-    let length = match read_head(rest, start + at as u64) {
-        Some(records) => HEAD_BYTES + records + 1,
-        None => HEAD_BYTES,
+    let (length, empty) = match read_head(rest, start + at as u64) {
+        Some((records, empty)) => (HEAD_BYTES + records + 1, empty),
+        // How long it was is not known.
+        None => (HEAD_BYTES, 0),
     };
-    match sectors(at, at + length)
-        .any(|sector| is_zero(&bytes[sector.start.min(bytes.len())..sector.end.min(bytes.len())]))
-    {
+    match empty_sectors(rest, at, length) > empty {
         true => End::Torn,
         false => End::Damaged("the last batch is damaged, and not torn"),
     }
 }
 
-/// The parts of `from..to` that are in one sector each.
-fn sectors(from: usize, to: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-    (from / SECTOR_BYTES..to.div_ceil(SECTOR_BYTES))
-        .map(move |sector| from.max(sector * SECTOR_BYTES)..to.min((sector + 1) * SECTOR_BYTES))
+/// How many sectors of the first `length` of `bytes`, which begin at byte `offset` of their segment, have nothing but zeros; so has
+/// what is not there.
+fn empty_sectors(bytes: &[u8], offset: usize, length: usize) -> usize {
+    let there = &bytes[..length.min(bytes.len())];
+    let (first, others) = there.split_at((SECTOR_BYTES - offset % SECTOR_BYTES).min(there.len()));
+    let written = [first].into_iter().chain(others.chunks(SECTOR_BYTES)).filter(|sector| !is_zero(sector));
+    (offset + length).div_ceil(SECTOR_BYTES) - offset / SECTOR_BYTES - written.count()
 }
 
 fn is_zero(bytes: &[u8]) -> bool {
@@ -318,7 +356,10 @@ mod tests {
             assert_eq!(format!("{:?}", read_record(&out.clone().into()).unwrap().0), format!("{record:?}"));
             hex(&out)
         };
-        let lines: Vec<_> = [hex(&head(513, 26))].into_iter().chain(records().iter().map(record)).collect();
+        let mut batch = vec![0; HEAD_BYTES];
+        put_record(&mut batch, &Record::Truncated(9));
+        seal(&mut batch, 513, 500);
+        let lines: Vec<_> = [hex(&batch)].into_iter().chain(records().iter().map(record)).collect();
         assert_eq!(lines.join("\n"), include_str!("golden.txt").trim_end());
     }
 }

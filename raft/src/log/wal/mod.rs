@@ -1,7 +1,8 @@
 //! The log on disk: segments filled with zeros beforehand, and a thread that writes batches into them.
 //!
 //! What is promised: an append or a vote is acknowledged when it is durable; what was acknowledged is there after a crash, or the
-//! log refuses to open; what was not may be there or not, each batch whole.
+//! log refuses to open (but when the last file is gone, or nothing but zeros is left of the last batch: that looks like a log in
+//! which it never was); what was not may be there or not, each batch whole.
 
 mod format;
 mod segment;
@@ -22,6 +23,7 @@ use std::{
 
 use bytes::Bytes;
 use format::{End, Record};
+use futures::executor::block_on;
 use openraft::{
     LogState, OptionalSend, RaftLogReader,
     storage::{IOFlushed, RaftLogStorage},
@@ -30,7 +32,7 @@ use segment::{Ahead, Held, SEGMENT_BYTES, Segment, invalid};
 use state::{Place, State, Waiter};
 use writer::{Core, Writer};
 
-use super::{disk::BeforePurge, range::half_open};
+use super::{disk::BeforePurge, format::sync_dir, range::half_open};
 use crate::{
     codec,
     error::FaultLine,
@@ -114,11 +116,14 @@ impl WalLog {
                 state.due = state.batch_bytes() > COPY_BYTES;
                 state.append(entry)
             })?;
+            // A change that fails tells that nothing is written any more.
             while log.0.core.lock().batch_bytes() > 2 * COPY_BYTES {
                 std::thread::sleep(Duration::from_millis(1));
+                log.0.core.change(|_| Ok(()))?;
             }
             Ok(())
         })?;
+        block_on(log.sync())?;
         let written = *log.0.core.lock().bounds();
         drop(log);
         match *open()?.0.core.lock().bounds() == written {
@@ -132,17 +137,14 @@ impl WalLog {
         self.0.core.lock().segments.len() as u64 * SEGMENT_BYTES
     }
 
-    fn read_entry(&self, place: &Place) -> io::Result<RaftEntry> {
-        let why = || invalid(format!("entry {} is not readable", place.id.index));
-        let segment = self.0.core.lock().segment_of(place.at).ok_or_else(why)?;
-        let mut bytes = vec![0; place.bytes];
-        segment.file.read_exact_at(&mut bytes, place.at - segment.start)?;
-        match format::read_record(&bytes.into()) {
-            Ok((Record::Entry(log_id, payload), _)) if log_id == place.id => {
-                Ok(RaftEntry { log_id, payload })
-            }
-            _ => Err(why()),
-        }
+    /// Returns when all that was changed before is durable.
+    async fn sync(&self) -> io::Result<()> {
+        let (reply, done) = tokio::sync::oneshot::channel();
+        self.0.core.change(|state| {
+            state.wait(Waiter::Reply(reply));
+            Ok(())
+        })?;
+        done.await.unwrap_or_else(|_| Err(io::Error::other("the writer ended")))
     }
 }
 
@@ -153,26 +155,29 @@ fn read_all(dir: &Path, state: &mut State) -> io::Result<(Vec<Held>, u64)> {
     while let Some(segment) = segments.next() {
         // Nothing is before the first one; and what was purged may have come back when its removal was not durable yet.
         let mut begins = read.is_empty() || segment.start != end;
-        let mut largest = 0;
-        let (bytes, ends) =
-            format::read_segment(&content(&segment.path)?, segment.start, |at, bytes, record| {
-                if let Record::Entry(id, _) = &record {
-                    largest = largest.max(id.index);
-                }
-                state.replay(segment.start + at as u64, bytes, record, std::mem::take(&mut begins))
-            });
+        let (content, mut largest) = (content(&segment.path)?, 0);
+        let (bytes, ends) = format::read_segment(&content, segment.start, |at, bytes, record| {
+            if let Record::Entry(id, _) = &record {
+                largest = largest.max(id.index);
+            }
+            state.replay(segment.start + at as u64, bytes, record, std::mem::take(&mut begins))
+        });
         match ends {
-            End::Clean if bytes == 0 && segment.start != end => {
+            End::Damaged(why) => return Err(damaged(&segment, bytes, why)),
+            End::Clean | End::Torn if bytes == 0 && segment.start != end => {
                 return Err(damaged(&segment, 0, "nothing is in it, and what was before it is missing"));
             }
-            End::Clean => {}
-            End::Torn if segments.peek().is_none() => {
+            End::Torn if segments.peek().is_some() => {
+                return Err(damaged(&segment, bytes, "a batch is torn, and a segment follows"));
+            }
+            End::Torn => {
                 let file = segment.path.display();
                 tracing::warn!(%file, at = bytes, "what was being written when the power failed is dropped");
-                segment.wipe(bytes as u64)?;
             }
-            End::Torn => return Err(damaged(&segment, bytes, "a batch is torn, and a segment follows")),
-            End::Damaged(why) => return Err(damaged(&segment, bytes, why)),
+            End::Clean => {}
+        }
+        if segments.peek().is_none() {
+            segment.rewrite(&content[..bytes])?;
         }
         used = bytes as u64;
         end = segment.start + used;
@@ -182,6 +187,8 @@ fn read_all(dir: &Path, state: &mut State) -> io::Result<(Vec<Held>, u64)> {
         let first = Segment::begin(dir, 0, segment::prepare(dir)?)?;
         read.push(Held { segment: Arc::new(first), largest: 0 });
     }
+    // The names too.
+    sync_dir(dir)?;
     Ok((read, used))
 }
 
@@ -190,6 +197,17 @@ fn content(path: &Path) -> io::Result<Bytes> {
     let whole = fs::read(path)?;
     let end = whole.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     Ok(Bytes::copy_from_slice(&whole[..end]))
+}
+
+fn read_entry(place: &Place) -> io::Result<RaftEntry> {
+    let why = || invalid(format!("entry {} is not readable", place.id.index));
+    let segment = place.segment.as_ref().ok_or_else(why)?;
+    let mut bytes = vec![0; place.bytes];
+    segment.file.read_exact_at(&mut bytes, place.at - segment.start)?;
+    match format::read_record(&bytes.into()) {
+        Ok((Record::Entry(log_id, payload), _)) if log_id == place.id => Ok(RaftEntry { log_id, payload }),
+        _ => Err(why()),
+    }
 }
 
 fn damaged(segment: &Segment, at: usize, why: &str) -> io::Error {
@@ -203,8 +221,8 @@ impl RaftLogReader<TypeConfig> for WalLog {
     ) -> io::Result<Vec<RaftEntry>> {
         let (from, to) = half_open(&range);
         let entries = self.0.core.lock().read(from, to);
-        let whole = |entry: Result<RaftEntry, Place>| entry.or_else(|place| self.read_entry(&place));
-        let read: io::Result<Vec<_>> = entries.into_iter().map(whole).collect();
+        let read: io::Result<Vec<_>> =
+            entries.into_iter().map(|entry| entry.or_else(|place| read_entry(&place))).collect();
         read.map_err(|error| self.0.core.report("reading entries", error))
     }
 
@@ -225,13 +243,11 @@ impl RaftLogStorage<TypeConfig> for WalLog {
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
-        let (reply, done) = tokio::sync::oneshot::channel();
         self.0.core.change(|state| {
             state.save_vote(*vote);
-            state.wait(Waiter::Vote(reply));
             Ok(())
         })?;
-        done.await.unwrap_or_else(|_| Err(io::Error::other("the writer ended")))
+        self.sync().await
     }
 
     async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
@@ -267,11 +283,13 @@ impl RaftLogStorage<TypeConfig> for WalLog {
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {
-        // Nobody waits for it: records reach the disk in order, so no later append is durable without it.
         self.0.core.change(|state| {
             state.truncate(last.map_or(0, |id| id.index + 1));
             Ok(())
-        })
+        })?;
+        // Appends would be durable in its order anyway. But a leader's copy of the state may come next, and after a crash it
+        // must not find the entries that it replaces.
+        self.sync().await
     }
 
     async fn purge(&mut self, upto: LogId) -> io::Result<()> {

@@ -1,6 +1,6 @@
-//! The files of a log. Each is filled with zeros before it is used, and its length never changes afterwards, unless one batch is longer than
-//! a segment: an fsync then has data to write and nothing of the file system's own, which takes half the time of one
-//! after an append.
+//! The files of a log. Each is filled with zeros before it is used, so that its length hardly ever changes afterwards: an fsync then
+//! has data to write and nothing of the file system's own, which takes half the time of one after an append. A batch that does not fit
+//! makes its file longer.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -18,6 +18,9 @@ pub(super) const SEGMENT_BYTES: u64 = 8 << 20;
 
 /// The name of a segment that is not used yet.
 const NEXT: &str = "next";
+
+/// No log gets this far: what is beyond was not written by us.
+const LAST_START: u64 = u64::MAX / 4;
 static ZEROS: [u8; 1 << 18] = [0; 1 << 18];
 
 /// One file.
@@ -48,7 +51,7 @@ impl Segment {
             }
             let start = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
             let why = || invalid(format!("{} is no segment of a log", path.display()));
-            let start = start.ok_or_else(why)?;
+            let start = start.filter(|start| *start <= LAST_START).ok_or_else(why)?;
             let file = OpenOptions::new().read(true).write(true).open(&path)?;
             segments.push(Segment { start, file, path });
         }
@@ -64,20 +67,36 @@ impl Segment {
         Ok(Segment { start, file: ready, path })
     }
 
-    /// Writes zeros from `at` to the end: what is there was never acknowledged.
-    pub(super) fn wipe(&self, at: u64) -> io::Result<()> {
-        zero(&self.file, at, self.file.metadata()?.len())?;
-        self.file.sync_data()
+    /// Writes what was read from this segment once more, and zeros behind it, and makes both durable.
+    ///
+    /// What was read need not be on the disk: who wrote it may have died before the fsync, or after one that failed, which
+    /// leaves pages that nobody writes again.
+    pub(super) fn rewrite(&self, content: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(content, 0)?;
+        zero(&self.file, content.len() as u64, self.file.metadata()?.len())?;
+        self.file.sync_all()
     }
 }
 
 /// Makes the file for the next segment.
 pub(super) fn prepare(dir: &Path) -> io::Result<File> {
     let path = dir.join(NEXT);
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
-    zero(&file, 0, SEGMENT_BYTES)?;
-    file.sync_all()?;
-    Ok(file)
+    // Another file each time: nobody can still be writing into it.
+    remove_if_there(&path)?;
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+    let made = zero(&file, 0, SEGMENT_BYTES).and_then(|()| file.sync_all());
+    if made.is_err() {
+        // On a disk that is full somebody else needs the room more. The first error is the one to tell.
+        let _ = remove_if_there(&path);
+    }
+    made.map(|()| file)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn zero(file: &File, mut at: u64, end: u64) -> io::Result<()> {
@@ -110,9 +129,11 @@ impl Ahead {
             _ => prepare(dir),
         }
     }
+}
 
+impl Drop for Ahead {
     /// Waits until nothing is written any more.
-    pub(super) fn end(&mut self) {
+    fn drop(&mut self) {
         let _ = self.0.take().map(JoinHandle::join);
     }
 }

@@ -6,7 +6,7 @@ use openraft::{entry::RaftEntry as _, storage::IOFlushed};
 use tokio::sync::oneshot;
 
 use super::{
-    format::{Bounds, HEAD_BYTES, Record, TAIL, head, put_entry, put_record},
+    format::{Bounds, HEAD_BYTES, Record, put_entry, put_record, seal},
     segment::Segment,
 };
 use crate::{
@@ -17,13 +17,16 @@ use crate::{
 /// Payloads kept in memory. Older ones are read from the disk.
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
+/// What waits for a disk that takes nothing may not grow beyond this. Commands that wait are bounded long before.
+const PENDING_BYTES: usize = 1 << 30;
+
 /// A buffer that grew larger than this is given back.
 const SPARE_BYTES: usize = 1024 * 1024;
 
 /// Who is told when what was written up to now is durable.
 pub(super) enum Waiter {
     Append { flushed: IOFlushed<TypeConfig>, entries: u64, bytes: u64, since: Instant },
-    Vote(oneshot::Sender<io::Result<()>>),
+    Reply(oneshot::Sender<io::Result<()>>),
 }
 
 /// An entry of the log.
@@ -37,9 +40,11 @@ struct Kept {
 }
 
 /// Where the record of an entry is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Place {
     pub id: LogId,
+    /// `None` if there is none that could have it.
+    pub segment: Option<Arc<Segment>>,
     pub at: u64,
     pub bytes: usize,
 }
@@ -100,10 +105,13 @@ impl State {
     // -- changes
 
     /// # Errors
-    /// The entry does not follow the last one.
+    /// The entry does not follow the last one, or too much waits for the disk.
     pub(super) fn append(&mut self, entry: RaftEntry) -> io::Result<()> {
         let id = entry.log_id();
         self.follows(&id)?;
+        if self.pending.len() > PENDING_BYTES {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the disk has taken nothing for too long"));
+        }
         let at = self.pending().len();
         put_entry(&mut self.pending, &id, &entry.payload);
         let bytes = self.pending.len() - at;
@@ -208,8 +216,8 @@ impl State {
         !self.pending.is_empty()
     }
 
-    /// What waits, as a batch at `position`; with the bounds of what is before it, if it begins a segment.
-    pub(super) fn take(&mut self, position: u64, begins: bool) -> Batch {
+    /// What waits, as the batch at `position`, which is byte `offset` of its segment; with the bounds of what is before it, if it begins a segment.
+    pub(super) fn take(&mut self, position: u64, offset: u64, begins: bool) -> Batch {
         let mut bytes = std::mem::take(self.pending());
         let mut place = position;
         if begins {
@@ -218,9 +226,7 @@ impl State {
             place += (bytes.len() - HEAD_BYTES) as u64;
             bytes.extend_from_slice(&records);
         }
-        let records = bytes.len() - HEAD_BYTES;
-        bytes[..HEAD_BYTES].copy_from_slice(&head(position, records));
-        bytes.push(TAIL);
+        seal(&mut bytes, position, offset as usize);
         let placed = self.unplaced.saturating_sub(self.first()).min(self.entries.len() as u64) as usize;
         for kept in self.entries.range_mut(placed..) {
             kept.at += place;
@@ -318,16 +324,16 @@ impl State {
         let (first, count) = (self.first(), self.entries.len() as u64);
         let from = from.saturating_sub(first).min(count) as usize;
         let to = to.saturating_sub(first).min(count) as usize;
-        let entry = |kept: &Kept| match &kept.payload {
-            Some(payload) => Ok(RaftEntry { log_id: kept.id, payload: payload.clone() }),
-            None => Err(Place { id: kept.id, at: kept.at, bytes: kept.bytes }),
-        };
-        self.entries.range(from..to.max(from)).map(entry).collect()
+        self.entries.range(from..to.max(from)).map(|kept| self.entry(kept)).collect()
     }
 
-    /// The segment that has the record at `at`.
-    pub(super) fn segment_of(&self, at: u64) -> Option<Arc<Segment>> {
-        let after = self.segments.partition_point(|segment| segment.start <= at);
-        self.segments.get(after.checked_sub(1)?).cloned()
+    fn entry(&self, kept: &Kept) -> Result<RaftEntry, Place> {
+        let Kept { id, payload, at, bytes } = kept;
+        if let Some(payload) = payload {
+            return Ok(RaftEntry { log_id: *id, payload: payload.clone() });
+        }
+        let after = self.segments.partition_point(|segment| segment.start <= *at);
+        let segment = after.checked_sub(1).and_then(|before| self.segments.get(before)).cloned();
+        Err(Place { id: *id, segment, at: *at, bytes: *bytes })
     }
 }

@@ -66,7 +66,7 @@ fn batches(dir: &Path, sizes: &[usize]) -> Vec<usize> {
         let (reply, done) = tokio::sync::oneshot::channel();
         let both = log.0.core.change(|state| {
             state.append(entry(1, n as u64, *bytes))?;
-            state.wait(Waiter::Vote(reply));
+            state.wait(Waiter::Reply(reply));
             Ok(())
         });
         both.unwrap();
@@ -122,6 +122,13 @@ fn a_log_is_what_was_done_to_it_however_often_it_is_opened() {
                     entries = entries.split_off(&(upto.index + 1));
                     block_on(log.purge(upto)).unwrap();
                 }
+                8 if random(&mut state, 4) == 0 => {
+                    // As a copy of the leader's state goes beyond what is here.
+                    let upto = id(term, next + random(&mut state, 30));
+                    purged = Some(upto);
+                    entries.clear();
+                    block_on(log.purge(upto)).unwrap();
+                }
                 8 => vote(&mut log, term),
                 _ => {
                     drop(log);
@@ -170,6 +177,8 @@ fn a_batch_that_was_torn_is_gone_whole_and_the_log_goes_on() {
             let (from, to) = (ends[1], ends[2]);
             let mut whole = true;
             rewrite(&segments(dir.path())[0], |file| {
+                // Many are opened: most of the zeros may be missing.
+                file.truncate(to + 4_000);
                 for sector in from / SECTOR..to.div_ceil(SECTOR) {
                     let piece = from.max(sector * SECTOR)..to.min((sector + 1) * SECTOR);
                     if random(&mut state, 2) == 0 {
@@ -204,6 +213,138 @@ fn a_bit_that_turned_in_what_was_durable_is_never_passed_over() {
         rewrite(path, |file| file[at] ^= 1 << (at % 8));
     }
     assert_eq!(told(&mut open(dir.path()).unwrap()).entries.len(), 3);
+}
+
+#[test]
+fn a_bit_that_turned_is_told_from_a_tear_beside_zeros_that_belong_there() {
+    let dir = TempDir::new().unwrap();
+    let mut log = open(dir.path()).unwrap();
+    let mut zeros = entry(1, 1, 0);
+    let action = Action::Apply(vec![0; 5_000].into());
+    zeros.payload = EntryPayload::Normal(Command { stamp: Stamp { now_ms: 1, seed: [1; 16] }, action });
+    append(&mut log, vec![entry(1, 0, 700), zeros, entry(1, 2, 700)]);
+    // At once: nothing of it is written before.
+    drop(log);
+    let path = &segments(dir.path())[0];
+    rewrite(path, |file| file.truncate(20_000));
+    let end = content(path).unwrap().len();
+    // Also in the zeros: they belong there, so a bit that turns is one that is not zero.
+    for at in (0..end).step_by(3) {
+        rewrite(path, |file| file[at] ^= 1 << (at % 8));
+        assert_eq!(open(dir.path()).map(drop).unwrap_err().kind(), io::ErrorKind::InvalidData, "byte {at}");
+        rewrite(path, |file| file[at] ^= 1 << (at % 8));
+    }
+    assert_eq!(told(&mut open(dir.path()).unwrap()).entries.len(), 3);
+    // And torn beside them.
+    rewrite(path, |file| file[end - 600..end].fill(0));
+    assert!(told(&mut open(dir.path()).unwrap()).entries.len() < 3);
+}
+
+/// What was read may be in the page cache only: of a process that died before its fsync, or after one that failed.
+#[test]
+fn what_was_read_is_written_again_before_anything_else() {
+    let dir = TempDir::new().unwrap();
+    long(dir.path());
+    let old = std::time::SystemTime::UNIX_EPOCH;
+    let written = |path: &PathBuf| fs::metadata(path).unwrap().modified().unwrap();
+    let all = segments(dir.path());
+    let (last, others) = all.split_last().unwrap();
+    for path in &all {
+        File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
+    }
+    drop(open(dir.path()).unwrap());
+    assert!(written(last) > old);
+    // These were durable before the last one began.
+    assert!(others.iter().all(|path| written(path) == old));
+}
+
+#[test]
+fn a_batch_that_is_longer_than_a_segment_is_a_batch_like_any_other() {
+    let dir = TempDir::new().unwrap();
+    let mut log = open(dir.path()).unwrap();
+    append(&mut log, vec![entry(1, 0, 100)]);
+    vote(&mut log, 1);
+    append(&mut log, (1..60).map(|index| entry(1, index, 250_000)).collect());
+    vote(&mut log, 2);
+    append(&mut log, vec![entry(1, 60, 100)]);
+    vote(&mut log, 3);
+    let before = told(&mut log);
+    drop(log);
+    assert_eq!(told(&mut open(dir.path()).unwrap()), before);
+    let all = segments(dir.path());
+    let long = all.iter().position(|path| fs::metadata(path).unwrap().len() > SEGMENT_BYTES).unwrap();
+    // Torn where the file grew, before anything followed.
+    all[long + 1..].iter().for_each(|path| fs::remove_file(path).unwrap());
+    rewrite(&all[long], |file| file.truncate(SEGMENT_BYTES as usize + 5_000));
+    let mut log = open(dir.path()).unwrap();
+    assert_eq!(told(&mut log).entries, before.entries[..1]);
+    append(&mut log, vec![entry(1, 1, 100)]);
+    vote(&mut log, 4);
+    let before = told(&mut log);
+    drop(log);
+    assert_eq!(told(&mut open(dir.path()).unwrap()), before);
+}
+
+#[test]
+fn a_record_of_a_newer_program_is_neither_torn_nor_passed_over() {
+    let dir = TempDir::new().unwrap();
+    batches(dir.path(), &[30, 2_000]);
+    let path = &segments(dir.path())[0];
+    let end = content(path).unwrap().len();
+    // A whole batch with one record of kind 99 and many zeros.
+    let body = [[99].as_slice(), &[0; 3_000]].concat();
+    let frame = [(body.len() as u32).to_be_bytes(), crc32fast::hash(&body).to_be_bytes()].concat();
+    let mut batch = [&[0; format::HEAD_BYTES], &frame[..], &body].concat();
+    format::seal(&mut batch, end as u64, end);
+    rewrite(path, |file| file[end..end + batch.len()].copy_from_slice(&batch));
+    let error = open(dir.path()).map(drop).unwrap_err();
+    assert!(error.to_string().contains("this program cannot read it"), "{error}");
+}
+
+#[test]
+fn no_bytes_are_too_strange_to_be_read() {
+    let dir = TempDir::new().unwrap();
+    let ends = batches(dir.path(), &[30, 700, 60]);
+    let whole = content(&segments(dir.path())[0]).unwrap();
+    let mut state = 1;
+    for _ in 0..20_000 {
+        let mut bytes = whole.to_vec();
+        for _ in 0..=random(&mut state, 3) {
+            let at = random(&mut state, bytes.len() as u64) as usize;
+            match random(&mut state, 4) {
+                0 => bytes.truncate(at.max(1)),
+                1 => bytes[at..].fill(0xff),
+                2 => bytes[at..].iter_mut().take(40).for_each(|byte| *byte = 0),
+                _ => bytes[at] = random(&mut state, 256) as u8,
+            }
+        }
+        let mut entries = 0;
+        let read = |_, _, record| {
+            entries += usize::from(matches!(record, Record::Entry(..)));
+            Ok(())
+        };
+        let start = if random(&mut state, 2) == 0 { 0 } else { u64::MAX / 4 };
+        let (end, _) = format::read_segment(&bytes.into(), start, read);
+        assert!(end == 0 || start == 0 && ends.contains(&end));
+        assert_eq!(entries, ends.iter().filter(|batch| **batch <= end).count());
+    }
+}
+
+#[test]
+fn a_copy_that_cannot_be_written_ends_with_an_error() {
+    let dir = TempDir::new().unwrap();
+    let home = dir.path().join("log.new");
+    fs::create_dir(&home).unwrap();
+    let written = WalLog::write(&home, (None, None, None), |take| {
+        for index in 0..200 {
+            if index == 5 {
+                fs::remove_dir_all(&home)?;
+            }
+            take(entry(1, index, 250_000))?;
+        }
+        Ok(())
+    });
+    assert!(written.is_err());
 }
 
 #[test]
@@ -247,14 +388,19 @@ fn a_segment_that_is_missing_or_torn_is_never_passed_over() {
     assert!(error.to_string().contains("a segment follows"), "{error}");
     fs::rename(&kept, &all[0]).unwrap();
     assert_eq!(told(&mut open(dir.path()).unwrap()), before);
+    // The only one that is left, torn in its first batch: a new log looks alike, but would begin at 0.
+    all[..all.len() - 1].iter().for_each(|path| fs::remove_file(path).unwrap());
+    rewrite(&all[all.len() - 1], |file| file[600..].fill(0));
+    let error = open(dir.path()).map(drop).unwrap_err();
+    assert!(error.to_string().contains("what was before it is missing"), "{error}");
 }
 
 #[test]
 fn purged_segments_go_and_do_no_harm_when_they_come_back() {
     let dir = TempDir::new().unwrap();
     long(dir.path());
-    let first = segments(dir.path())[0].clone();
-    let kept = fs::read(&first).unwrap();
+    let all = segments(dir.path());
+    let kept: Vec<_> = all.iter().map(|path| fs::read(path).unwrap()).collect();
     let mut log = open(dir.path()).unwrap();
     block_on(log.purge(id(1, 110))).unwrap();
     vote(&mut log, 200);
@@ -262,8 +408,11 @@ fn purged_segments_go_and_do_no_harm_when_they_come_back() {
     drop(log);
     assert_eq!(segments(dir.path()).len(), 1);
     assert_eq!(told(&mut open(dir.path()).unwrap()), before);
-    fs::write(first, kept).unwrap();
-    assert_eq!(told(&mut open(dir.path()).unwrap()), before);
+    for (path, bytes) in all.iter().zip(kept).take(2) {
+        fs::write(path, bytes).unwrap();
+        assert_eq!(told(&mut open(dir.path()).unwrap()), before);
+        fs::remove_file(path).unwrap();
+    }
 }
 
 #[test]

@@ -60,8 +60,8 @@ impl Core {
         self.fault_line.report(&Fault::Log { doing, source })
     }
 
-    /// Nothing is written any more: what the disk has is not known. (A failed fsync is not tried again: the pages may be
-    /// marked clean, and the next one succeed without them.)
+    /// Nothing is written any more: what the disk has is not known. A failed fsync is not tried again, because the pages may be
+    /// marked clean, and the next one succeed without them; whoever opens the log next writes them again.
     fn fail(&self, batch: Vec<Waiter>, fault: &Fault) {
         let why = self.fault_line.report(fault).to_string();
         let waiting = {
@@ -82,8 +82,8 @@ impl Core {
                 }
                 flushed.io_completed(result);
             }
-            // A receiver that is gone no longer wants to vote.
-            Waiter::Vote(reply) => drop(reply.send(result)),
+            // A receiver that is gone no longer wants to know.
+            Waiter::Reply(reply) => drop(reply.send(result)),
         }
     }
 }
@@ -120,7 +120,6 @@ impl Writer {
                 break;
             }
         }
-        self.ahead.end();
         drop(told);
     }
 
@@ -136,7 +135,8 @@ impl Writer {
         }
         let end = self.current().start + self.used;
         let is_full = self.used > 0 && self.used + state.batch_bytes() > SEGMENT_BYTES;
-        Some((state.take(end, is_full || self.used == 0), is_full.then_some(end)))
+        let offset = if is_full { 0 } else { self.used };
+        Some((state.take(end, offset, offset == 0), is_full.then_some(end)))
     }
 
     fn write(&mut self, batch: &Batch, begins: Option<u64>) -> io::Result<()> {
