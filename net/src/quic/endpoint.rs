@@ -32,8 +32,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// Streams that one peer may have open at once.
 const MAX_STREAMS: u32 = 1024;
 
-/// Packets that a peer may take before it acknowledges them, if it sends nothing else within 25 ms.
-const PACKETS_UNACKNOWLEDGED: u32 = 20;
+/// Packets that a peer may take before it acknowledges them, if it sends nothing else within [`UNACKNOWLEDGED_FOR`]. Fewer than a congestion
+/// window has to begin with (12,000 bytes), which would else be waited out.
+const PACKETS_UNACKNOWLEDGED: u32 = 6;
+
+/// A window that has collapsed has no more than two packets.
+const UNACKNOWLEDGED_FOR: Duration = Duration::from_millis(5);
 
 /// A LAN, to begin with; QUIC measures the rest.
 const INITIAL_RTT: Duration = Duration::from_millis(5);
@@ -101,7 +105,9 @@ pub(super) fn bind(server: ServerConfig, address: SocketAddr) -> Result<Endpoint
 /// Frequency, draft-ietf-quic-ack-frequency; a peer that does not know it acknowledges as always.)
 fn acknowledgements() -> AckFrequencyConfig {
     let mut config = AckFrequencyConfig::default();
-    config.ack_eliciting_threshold(VarInt::from_u32(PACKETS_UNACKNOWLEDGED));
+    config
+        .ack_eliciting_threshold(VarInt::from_u32(PACKETS_UNACKNOWLEDGED))
+        .max_ack_delay(Some(UNACKNOWLEDGED_FOR));
     config
 }
 

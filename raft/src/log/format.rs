@@ -73,7 +73,7 @@ pub(super) fn prepare(dir: &Path, newest: bool) -> Result<Format, Fault> {
             });
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if log_dir(dir).exists() {
+            if log_dir(dir).exists() || next_dir(dir).exists() {
                 return Err(Fault::LogFormat {
                     path: dir.display().to_string(),
                     why: format!("{FILE} is missing"),
@@ -158,6 +158,9 @@ mod tests {
         fs::write(dir.path().join("FORMAT"), "shopnode-wal 3\n").unwrap();
         assert_eq!(prepare(dir.path(), true).unwrap_err().code(), "wal_format");
         fs::remove_file(dir.path().join("FORMAT")).unwrap();
+        assert_eq!(prepare(dir.path(), true).unwrap_err().code(), "wal_format");
+        // Neither is what a conversion left: it would be put in the place of a log that begins now.
+        fs::rename(log_dir(dir.path()), next_dir(dir.path())).unwrap();
         assert_eq!(prepare(dir.path(), true).unwrap_err().code(), "wal_format");
     }
 }

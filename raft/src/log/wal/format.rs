@@ -300,8 +300,8 @@ fn end(bytes: &[u8], start: u64, at: usize) -> End {
     }
     let (length, empty) = match read_head(rest, start + at as u64) {
         Some((records, empty)) => (HEAD_BYTES + records + 1, empty),
-        // How long it was is not known.
-        None => (HEAD_BYTES, 0),
+        // How long it was is not known; to the end of the sector there is more than zeros, if it was written.
+        None => ((at + HEAD_BYTES).next_multiple_of(SECTOR_BYTES) - at, 0),
     };
     match empty_sectors(rest, at, length) > empty {
         true => End::Torn,

@@ -113,8 +113,9 @@ impl WalLog {
         })?;
         entries(&mut |entry| {
             log.0.core.change(|state| {
+                state.append(entry)?;
                 state.due = state.batch_bytes() > COPY_BYTES;
-                state.append(entry)
+                Ok(())
             })?;
             // A change that fails tells that nothing is written any more.
             while log.0.core.lock().batch_bytes() > 2 * COPY_BYTES {
