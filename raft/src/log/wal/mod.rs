@@ -153,7 +153,7 @@ impl WalLog {
 fn read_all(dir: &Path, state: &mut State) -> io::Result<(Vec<Held>, u64)> {
     let (mut read, mut used, mut end) = (Vec::new(), 0, 0);
     let mut segments = Segment::all(dir)?.into_iter().peekable();
-    while let Some(segment) = segments.next() {
+    while let Some(mut segment) = segments.next() {
         // Nothing is before the first one; and what was purged may have come back when its removal was not durable yet.
         let mut begins = read.is_empty() || segment.start != end;
         let (content, mut largest) = (content(&segment.path)?, 0);
@@ -174,11 +174,10 @@ fn read_all(dir: &Path, state: &mut State) -> io::Result<(Vec<Held>, u64)> {
             End::Torn => {
                 let file = segment.path.display();
                 tracing::warn!(%file, at = bytes, "what was being written when the power failed is dropped");
+                segment = segment.replace(dir, &content[..bytes])?;
             }
+            End::Clean if segments.peek().is_none() => segment.rewrite(&content)?,
             End::Clean => {}
-        }
-        if segments.peek().is_none() {
-            segment.rewrite(&content[..bytes])?;
         }
         used = bytes as u64;
         end = segment.start + used;

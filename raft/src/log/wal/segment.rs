@@ -67,29 +67,37 @@ impl Segment {
         Ok(Segment { start, file: ready, path })
     }
 
-    /// Writes what was read from this segment once more, and zeros behind it, and makes both durable.
+    /// Writes what was read from this segment once more, and makes it durable.
     ///
     /// What was read need not be on the disk: who wrote it may have died before the fsync, or after one that failed, which
     /// leaves pages that nobody writes again.
     pub(super) fn rewrite(&self, content: &[u8]) -> io::Result<()> {
         self.file.write_all_at(content, 0)?;
-        zero(&self.file, content.len() as u64, self.file.metadata()?.len())?;
         self.file.sync_all()
+    }
+
+    /// The same in another file, which has nothing behind `content`: nothing of what was torn can come back.
+    pub(super) fn replace(self, dir: &Path, content: &[u8]) -> io::Result<Segment> {
+        let file = prepare(dir)?;
+        file.write_all_at(content, 0)?;
+        file.sync_all()?;
+        Segment::begin(dir, self.start, file)
     }
 }
 
-/// Makes the file for the next segment.
+/// Makes the file for the next segment: full of zeros, or empty when the disk has no room for them.
 pub(super) fn prepare(dir: &Path) -> io::Result<File> {
     let path = dir.join(NEXT);
     // Another file each time: nobody can still be writing into it.
     remove_if_there(&path)?;
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
-    let made = zero(&file, 0, SEGMENT_BYTES).and_then(|()| file.sync_all());
-    if made.is_err() {
-        // On a disk that is full somebody else needs the room more. The first error is the one to tell.
-        let _ = remove_if_there(&path);
+    if zero(&file, 0, SEGMENT_BYTES).and_then(|()| file.sync_all()).is_err() {
+        // There is no room for that many zeros, but perhaps for records, and others need it too: this segment grows as it is
+        // written. Whatever else is wrong with the disk, the first record will tell.
+        file.set_len(0)?;
+        file.sync_all()?;
     }
-    made.map(|()| file)
+    Ok(file)
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
