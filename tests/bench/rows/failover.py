@@ -63,6 +63,7 @@ class _Puts:
 
     def start_again(self, place):
         self.servers.start(place)
+        self.servers.until_serving(place)
         time.sleep(1.0)  # it catches up before the next leader is killed
 
     def start(self, seconds, through_failures):

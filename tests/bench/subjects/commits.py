@@ -35,6 +35,10 @@ class Commits:
              "--serve", f"127.0.0.1:{member['client']}", *others, *self.switches],
             self.directory / f"node-{at + 1}.log")
 
+    def until_serving(self, at):
+        member = self.members[at]
+        processes.until("a node of the log to serve", lambda: machine.answers(member["client"]), 60, member["process"])
+
     def kill(self, at):
         processes.stop(self.members[at]["process"], how=9)
 

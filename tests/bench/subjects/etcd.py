@@ -37,6 +37,10 @@ class Etcd:
              "--quota-backend-bytes", str(8 << 30), "--log-level", "error", "--logger", "zap"],
             self.directory / f"n{at}.log", ENVIRONMENT)
 
+    def until_serving(self, at):
+        member = self.members[at]
+        processes.until("a node of etcd to serve", lambda: machine.answers(member["client"]), 60, member["process"])
+
     def kill(self, at):
         processes.stop(self.members[at]["process"], how=9)
 

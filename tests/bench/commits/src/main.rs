@@ -132,8 +132,9 @@ impl Run {
         if self.exporting {
             tokio::spawn(keeper::keep_exporting(store));
         }
-        if self.node == 1 && !host.status().initialized {
-            self.found(&host).await?;
+        // Started again it is in its cluster already, whether or not its status says so yet.
+        if self.node == 1 && host.bootstrap(info(self.cluster.to_string())).await? {
+            self.take_in(&host).await?;
         }
         serve::forever(self.serve, host).await
     }
@@ -148,10 +149,9 @@ impl Run {
         Ok(Arc::new(QuicTransport::new(QuicConfig::new(identity, self.cluster))))
     }
 
-    /// Begins with this node alone and lets the others vote once they have caught up.
-    async fn found(&self, host: &Host) -> Result<()> {
+    /// Lets the others vote once they have caught up.
+    async fn take_in(&self, host: &Host) -> Result<()> {
         let deadline = Instant::now() + FOUNDED_WITHIN;
-        host.bootstrap(info(self.cluster.to_string())).await?;
         let mut voters = BTreeSet::from([self.node]);
         for peer in &self.peers {
             let (id, address) = peer.split_once('=').context("--peer ID=ADDRESS")?;
