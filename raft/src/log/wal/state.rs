@@ -34,7 +34,7 @@ pub(super) enum Waiter {
 struct Kept {
     id: LogId,
     payload: Option<Payload>,
-    /// The position of its record; below that of the first byte that waits, if the entry is not [`State::unplaced`].
+    /// The position of its record; counted from the beginning of `pending` as long as the record is in there.
     at: u64,
     bytes: usize,
 }
@@ -68,7 +68,7 @@ pub(super) struct State {
     next: u64,
     /// Without gaps; the first one's index is in its id.
     entries: VecDeque<Kept>,
-    /// Entries from this index on are in `pending`, and their places are counted from its beginning.
+    /// Entries from this index on are in `pending`.
     unplaced: u64,
     /// Entries from this index on were read when the log was opened.
     begin: u64,

@@ -160,7 +160,7 @@ impl Writer {
     }
 
     fn current(&self) -> &Segment {
-        // There is always one: see `open` and `remove_purged`.
+        // There is always one: see `read_all` and `remove_purged`.
         &self.segments[self.segments.len() - 1].segment
     }
 
